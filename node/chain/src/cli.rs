@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-3.0-or-later WITH Classpath-exception-2.0
+
+//! Flags and subcommands. All but the storage monitor's are the SDK's own, so that what operators know, and the tools
+//! that they have, work here too.
+
+use sc_cli::{KeySubcommand, RunCmd};
+use sc_storage_monitor::StorageMonitorParams;
+
+/// The whole command line: a node is run unless a subcommand is given.
+#[derive(Debug, clap::Parser)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommand>,
+
+    #[clap(flatten)]
+    pub run: RunCmd,
+
+    #[clap(flatten)]
+    pub storage_monitor: StorageMonitorParams,
+}
+
+#[derive(Debug, clap::Subcommand)]
+#[allow(clippy::large_enum_variant)] // Built once per process.
+pub enum Subcommand {
+    /// Make, show and store account, session and node keys
+    #[command(subcommand)]
+    #[command(mut_subcommand("generate-node-key", require_chain_for_key_directory))]
+    Key(KeySubcommand),
+
+    /// Write a chain specification to standard output (see also `export-chain-spec`)
+    BuildSpec(sc_cli::BuildSpecCmd),
+
+    /// Write a chain specification to a file or to standard output, in plain or in raw form
+    ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+    /// Execute a block of the database again
+    CheckBlock(sc_cli::CheckBlockCmd),
+
+    /// Write blocks of the database to a file
+    ExportBlocks(sc_cli::ExportBlocksCmd),
+
+    /// Write the state of a block as the genesis of a new raw chain specification
+    ExportState(sc_cli::ExportStateCmd),
+
+    /// Import blocks from a file
+    ImportBlocks(sc_cli::ImportBlocksCmd),
+
+    /// Remove the chain's database; keys stay
+    PurgeChain(sc_cli::PurgeChainCmd),
+
+    /// Remove the newest blocks that are not finalized
+    Revert(sc_cli::RevertCmd),
+
+    /// Show best and finalized block of the database
+    ChainInfo(sc_cli::ChainInfoCmd),
+
+    /// Measure weights and this machine
+    #[cfg(feature = "runtime-benchmarks")]
+    #[command(subcommand)]
+    Benchmark(frame_benchmarking_cli::BenchmarkCmd),
+
+    /// Measure weights and this machine (not in this build: needs the feature `runtime-benchmarks`)
+    #[cfg(not(feature = "runtime-benchmarks"))]
+    Benchmark(AbsentBenchmark),
+}
+
+/// Takes whatever follows `benchmark`, so that the answer is which feature is missing rather than a usage error.
+#[cfg(not(feature = "runtime-benchmarks"))]
+#[derive(Debug, clap::Args)]
+pub struct AbsentBenchmark {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _arguments: Vec<std::ffi::OsString>,
+}
+
+/// Only a chain's id says where below a base path its node key belongs; and this binary has no default chain.
+fn require_chain_for_key_directory(command: clap::Command) -> clap::Command {
+    command
+        .mut_arg("base_path", |argument| argument.requires("chain"))
+        .mut_arg("default_base_path", |argument| argument.requires("chain"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    fn parse(arguments: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(arguments.split_whitespace())
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_subcommand_a_node_is_run() {
+        let cli = parse("cairn-node --validator --chain local --alice").unwrap();
+        assert!(cli.subcommand.is_none());
+        assert!(cli.run.validator && cli.run.alice);
+    }
+
+    #[test]
+    fn storage_monitor_is_on_by_default_and_can_be_set() {
+        assert_eq!(parse("cairn-node --dev").unwrap().storage_monitor.threshold, 1024);
+        let cli = parse("cairn-node --dev --db-storage-threshold 7 --db-storage-polling-period 2").unwrap();
+        assert_eq!((cli.storage_monitor.threshold, cli.storage_monitor.polling_period), (7, 2));
+    }
+
+    #[test]
+    fn node_key_into_a_base_path_needs_a_chain() {
+        assert!(parse("cairn-node key generate-node-key").is_ok());
+        assert!(parse("cairn-node key generate-node-key --file key").is_ok());
+        assert!(parse("cairn-node key generate-node-key --base-path d").is_err());
+        assert!(parse("cairn-node key generate-node-key --default-base-path").is_err());
+        assert!(parse("cairn-node key generate-node-key --base-path d --chain local").is_ok());
+    }
+
+    #[cfg(not(feature = "runtime-benchmarks"))]
+    #[test]
+    fn benchmark_parses_whatever_follows() {
+        let cli = parse("cairn-node benchmark pallet --chain dev --pallet *").unwrap();
+        assert!(matches!(cli.subcommand, Some(Subcommand::Benchmark(_))));
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-3.0-or-later WITH Classpath-exception-2.0
+
+//! A running node, put together from the SDK's parts.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`components`] | what needs no network: client and database, keystore, transaction pool, import queue |
+//! | [`network`] | the peer-to-peer network with block sync, warp sync and GRANDPA's protocol |
+//! | [`consensus`] | BABE (who makes the next block) and GRANDPA (which block is final) |
+//! | [`discovery`] | how validators find each other's addresses |
+//! | [`offchain`] | the runtime's off-chain workers |
+//! | [`storage`] | stopping before the disk is full |
+//!
+//! # Correctness
+//! Tasks without which the node would be a danger to its operator (block import, sync, consensus, the network, the
+//! storage monitor) are spawned as essential: when one ends, the whole node stops, with an error and exit code 1.
+
+pub mod components;
+mod consensus;
+mod discovery;
+mod network;
+mod offchain;
+mod storage;
+
+use crate::rpc;
+use cairn_runtime::{opaque::Block, Hash, RuntimeApi};
+use components::Components;
+use consensus::Participation;
+use sc_network::{config::NetworkBackendType, Litep2pNetworkBackend, NetworkBackend, NetworkWorker};
+use sc_rpc::SubscriptionTaskExecutor;
+use sc_service::{Configuration, Error, SpawnTasksParams, TaskManager};
+use sc_storage_monitor::StorageMonitorParams;
+use sc_telemetry::TelemetryHandle;
+use sp_keystore::KeystorePtr;
+use std::sync::Arc;
+use substrate_prometheus_endpoint::Registry;
+
+/// Functions that the runtime may call in the node: the SDK's, and no others. A custom one would shut out every
+/// light client and every generic tool that executes the runtime.
+#[cfg(not(feature = "runtime-benchmarks"))]
+pub type HostFunctions = sp_io::SubstrateHostFunctions;
+
+/// The same with those that benchmarks call.
+#[cfg(feature = "runtime-benchmarks")]
+pub type HostFunctions = (sp_io::SubstrateHostFunctions, frame_benchmarking::benchmarking::HostFunctions);
+
+/// Runs the runtime's WebAssembly; there is no native runtime in this binary to disagree with it.
+pub type Executor = sc_executor::WasmExecutor<HostFunctions>;
+
+/// The chain as this node knows it: blocks, states and runtime calls.
+pub type Client = sc_service::TFullClient<Block, RuntimeApi, Executor>;
+
+/// The database below [`Client`].
+pub type Backend = sc_service::TFullBackend<Block>;
+
+/// Which head to build on, and which to vote for.
+pub type SelectChain = sc_consensus::LongestChain<Backend, Block>;
+
+/// Transactions that wait for a block.
+pub type TransactionPool = sc_transaction_pool::TransactionPoolHandle<Block, Client>;
+
+/// What nearly every part of a running node needs.
+#[derive(Clone)]
+struct Shared {
+    client: Arc<Client>,
+    backend: Arc<Backend>,
+    transaction_pool: Arc<TransactionPool>,
+    keystore: KeystorePtr,
+    registry: Option<Registry>,
+    telemetry: Option<TelemetryHandle>,
+}
+
+/// Starts a node: a validator or a full node, as the configuration says.
+///
+/// The node runs for as long as the returned task manager lives, or until one of its essential tasks ends.
+///
+/// # Errors
+/// When a part can't start: the database is locked or of another chain, an address is taken, the disk is nearly full.
+pub fn start(config: Configuration, storage: &StorageMonitorParams) -> Result<TaskManager, Error> {
+    match config.network.network_backend {
+        NetworkBackendType::Litep2p => start_on::<Litep2pNetworkBackend>(config, storage),
+        NetworkBackendType::Libp2p => start_on::<NetworkWorker<Block, Hash>>(config, storage),
+    }
+}
+
+fn start_on<Net: NetworkBackend<Block, Hash>>(
+    config: Configuration,
+    storage: &StorageMonitorParams,
+) -> Result<TaskManager, Error> {
+    let Components {
+        client,
+        backend,
+        mut task_manager,
+        keystore_container,
+        select_chain,
+        import_queue,
+        transaction_pool,
+        block_import,
+        grandpa_link,
+        babe_link,
+        babe_worker,
+        mut telemetry,
+    } = Components::new(&config)?;
+    // Before anything is downloaded or authored.
+    storage::watch(&config, storage, &task_manager)?;
+
+    let shared = Shared {
+        client,
+        backend,
+        transaction_pool,
+        keystore: keystore_container.keystore(),
+        registry: config.prometheus_registry().cloned(),
+        telemetry: telemetry.as_ref().map(|telemetry| telemetry.handle()),
+    };
+    let participation = Participation::new(&config);
+    let discovery = discovery::Settings::new(&config);
+    let grandpa_voter_state = sc_consensus_grandpa::SharedVoterState::empty();
+
+    let network = network::start::<Net>(&config, &shared, &grandpa_link, import_queue, &task_manager)?;
+    if config.offchain_worker.enabled {
+        offchain::start(&shared, &network, config.role, &task_manager)?;
+    }
+
+    let rpc = rpc::Deps {
+        client: shared.client.clone(),
+        transaction_pool: shared.transaction_pool.clone(),
+        select_chain: select_chain.clone(),
+        chain_spec: config.chain_spec.cloned_box(),
+        babe: rpc::BabeDeps { worker: babe_worker, keystore: shared.keystore.clone() },
+        grandpa: rpc::GrandpaDeps {
+            voter_state: grandpa_voter_state.clone(),
+            authority_set: grandpa_link.shared_authority_set().clone(),
+            justifications: grandpa_link.justification_stream(),
+            finality_proofs: sc_consensus_grandpa::FinalityProofProvider::new_for_service(
+                shared.backend.clone(),
+                Some(grandpa_link.shared_authority_set().clone()),
+            ),
+        },
+    };
+    sc_service::spawn_tasks(SpawnTasksParams {
+        config,
+        client: shared.client.clone(),
+        backend: shared.backend.clone(),
+        task_manager: &mut task_manager,
+        keystore: shared.keystore.clone(),
+        transaction_pool: shared.transaction_pool.clone(),
+        rpc_builder: Box::new(move |executor: SubscriptionTaskExecutor| {
+            rpc.build(executor).map_err(Error::Application)
+        }),
+        network: network.service.clone(),
+        system_rpc_tx: network.system_rpc_tx.clone(),
+        tx_handler_controller: network.tx_handler_controller,
+        sync_service: network.sync.clone(),
+        telemetry: telemetry.as_mut(),
+        tracing_execute_block: None,
+    })?;
+
+    discovery::start(discovery, &shared, &network.service, &task_manager);
+    if participation.role.is_authority() {
+        consensus::start_babe(
+            &participation,
+            &shared,
+            &network.sync,
+            select_chain,
+            block_import,
+            babe_link,
+            &task_manager,
+        )?;
+    }
+    if participation.grandpa {
+        consensus::start_grandpa(
+            participation,
+            &shared,
+            network.service,
+            network.sync,
+            network.grandpa,
+            grandpa_link,
+            grandpa_voter_state,
+            &task_manager,
+        )?;
+    }
+    Ok(task_manager)
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The commands, one module per noun.
+
+pub mod account;
+pub mod chain;
+pub mod config;
+pub mod contract;
+pub mod stake;
+
+use crate::{args::Noun, context::Context, failure::Result, output::Report};
+
+/// Runs a command.
+pub async fn run(context: &Context, noun: Noun) -> Result<Report> {
+    match noun {
+        Noun::Account(command) => account::run(context, command).await,
+        Noun::Chain(command) => chain::run(context, command).await,
+        Noun::Stake(command) => stake::run(context, command).await,
+        Noun::Contract(command) => contract::run(context, command).await,
+        Noun::Config(command) => config::run(context, command),
+    }
+}
+
+/// An amount with its coin's symbol as a second word, if it was written so.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AmountArgs {
+    /// Amount in whole coins: 1.5, 1.5CRN or 1.5 CRN
+    #[arg(value_name = "AMOUNT")]
+    amount: String,
+    /// The coin's symbol, if it is not part of the amount
+    #[arg(value_name = "SYMBOL")]
+    symbol: Option<String>,
+}
+
+impl AmountArgs {
+    /// As one text.
+    pub fn text(&self) -> String {
+        match &self.symbol {
+            Some(symbol) => format!("{} {symbol}", self.amount),
+            None => self.amount.clone(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Rewards that wait to be paid out.
+
+use cairn_client::{chain::staking, AccountId, Call, View};
+use serde_json::{json, Value};
+
+use crate::{
+    amount::Token,
+    context::Context,
+    failure::{refused, Result},
+    output::Report,
+    spend::{spend, Plan},
+};
+
+/// Payouts in one transaction: each may pay hundreds of nominators.
+const PAYOUTS_PER_TRANSACTION_MAX: usize = 8;
+/// Eras that are looked at. Older rewards are paid with `--era`.
+const ERAS_SEARCHED_MAX: u32 = 84;
+
+/// An era's rewards of a validator that wait to be paid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The validator.
+    pub validator: AccountId,
+    /// The era.
+    pub era: u32,
+}
+
+/// The rewards of these validators that wait, oldest first.
+pub async fn pending(view: &View, validators: &[AccountId]) -> Result<Vec<Pending>> {
+    let Some(active) = view.active_era().await? else { return Ok(Vec::new()) };
+    let depth = view.history_depth()?.min(ERAS_SEARCHED_MAX);
+    let mut found = Vec::new();
+    for era in active.index.saturating_sub(depth)..active.index {
+        let points = view.era_points(era).await?;
+        for validator in validators {
+            // Without a point there is nothing to pay, and the payout would still cost its fee.
+            let earned = points.individual.iter().any(|(who, points)| who == validator && *points > 0);
+            if earned && view.has_pending_rewards(era, validator).await? {
+                found.push(Pending { validator: *validator, era });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// About what an account gets from a waiting reward: its part of the validator's part of the era.
+pub async fn share(view: &View, pending: &Pending, account: &AccountId) -> Result<u128> {
+    let Pending { validator, era } = pending;
+    let (reward, points, exposure, prefs) = tokio::try_join!(
+        view.era_reward(*era),
+        view.era_points(*era),
+        view.exposure(*era, validator),
+        view.era_validator_prefs(*era, validator),
+    )?;
+    let own_points = points.individual.iter().find(|(who, _)| who == validator).map_or(0, |(_, points)| *points);
+    let (Some(reward), Some(exposure)) = (reward, exposure) else { return Ok(0) };
+    let part = scaled(reward, own_points.into(), points.total.into());
+    let commission = scaled(part, prefs.commission.into(), staking::PERBILL.into());
+    let stake =
+        if account == validator { exposure.own } else { view.nominated_stake(*era, validator, account).await? };
+    let from_stake = scaled(part - commission, stake, exposure.total);
+    Ok(if account == validator { commission.saturating_add(from_stake) } else { from_stake })
+}
+
+/// `value * part / whole` for `part <= whole`, rounded down. Where the product doesn't fit, the last bits of part and
+/// whole are left out.
+fn scaled(value: u128, part: u128, whole: u128) -> u128 {
+    let (mut part, mut whole) = (part.min(whole), whole);
+    loop {
+        if let Some(product) = value.checked_mul(part) {
+            return product.checked_div(whole).unwrap_or(0);
+        }
+        part >>= 1;
+        whole >>= 1;
+    }
+}
+
+/// Pays rewards out.
+pub async fn payout(context: &Context, validator: Option<&str>, era: Option<u32>) -> Result<Report> {
+    let signer = context.signer().await?;
+    let view = context.client().await?.best().await?;
+    let validators = match validator {
+        Some(name) => vec![context.resolve(name).await?],
+        None => validators_of(&view, &signer.account).await?,
+    };
+    let progress = context.output.progress("looking for rewards that wait");
+    let mut found = match era {
+        Some(era) => validators.into_iter().map(|validator| Pending { validator, era }).collect(),
+        None => pending(&view, &validators).await?,
+    };
+    drop(progress);
+    let waiting = found.len();
+    if waiting == 0 {
+        return Err(refused(
+            "Staking::NothingToPay",
+            "no rewards wait to be paid out",
+            "they do after an era has ended",
+        ));
+    }
+    found.truncate(PAYOUTS_PER_TRANSACTION_MAX);
+    let calls: Vec<Call> = found.iter().map(|pending| staking::payout(&pending.validator, pending.era)).collect();
+    let eras = found.iter().map(|pending| pending.era.to_string()).collect::<Vec<_>>().join(", ");
+    let done =
+        spend(context, &signer, Plan::new(format!("pay out the rewards of era {eras}"), Call::batch(calls))).await?;
+    let token = context.token().await?;
+    let paid = done.receipt.as_ref().map(|receipt| paid(&receipt.events, &token));
+    let rest = waiting - found.len();
+    let more = if rest > 0 { format!("; {rest} more wait: run it again") } else { String::new() };
+    let json = json!({
+        "eras": found.iter().map(|pending| pending.era).collect::<Vec<_>>(),
+        "paid": paid,
+        "waiting": rest,
+    });
+    Ok(done.report(&format!("paid out the rewards of era {eras}{more}"), json))
+}
+
+/// The validators whose rewards concern an account: itself, or those it nominates.
+pub async fn validators_of(view: &View, account: &AccountId) -> Result<Vec<AccountId>> {
+    let nominated = view.nominations(account).await?.map(|nominations| nominations.targets).unwrap_or_default();
+    Ok(if nominated.is_empty() { vec![*account] } else { nominated })
+}
+
+fn paid(events: &[cairn_client::Event], token: &Token) -> Vec<Value> {
+    let rewards = events.iter().filter(|event| event.is("Staking", "Rewarded"));
+    rewards
+        .filter_map(|event| {
+            let who =
+                cairn_client::address::to_address(&event.account("stash")?, cairn_client::address::DEFAULT_SS58_PREFIX);
+            Some(json!({ "to": who, "amount": token.json(event.number("amount")?) }))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_rounded_down_and_never_more_than_the_whole() {
+        for (value, part, whole, expected) in [
+            (100, 1, 3, 33),
+            (100, 3, 3, 100),
+            (100, 5, 3, 100),
+            (100, 1, 0, 0),
+            (0, 1, 2, 0),
+            (u128::MAX, 1, 1, u128::MAX),
+            (u128::MAX, 0, u128::MAX, 0),
+            (u128::MAX, u128::MAX, u128::MAX, u128::MAX),
+        ] {
+            assert_eq!(scaled(value, part, whole), expected, "{value} * {part} / {whole}");
+        }
+        for shift in 0..127 {
+            let half = scaled(u128::MAX, 1 << shift, 1 << (shift + 1));
+            assert!(half <= u128::MAX / 2 && half >= u128::MAX / 2 - (u128::MAX >> 32), "{shift}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Validating, nominating, neither.
+
+use cairn_client::{
+    chain::{
+        session::{self, SessionKeys},
+        staking,
+    },
+    AccountId, Call, Client, View,
+};
+use serde_json::json;
+
+use super::bonding::bonded;
+use crate::{
+    amount::{format_percent, parse_percent},
+    context::Context,
+    failure::{failed, refused, usage, usage_with_remedy, Result},
+    output::Report,
+    spend::{spend, Plan},
+};
+
+/// Offers to validate.
+pub async fn validate(
+    context: &Context,
+    node_url: Option<String>,
+    commission: Option<&str>,
+    blocked: bool,
+) -> Result<Report> {
+    let signer = context.signer().await?;
+    let client = context.client().await?;
+    let view = client.best().await?;
+    let token = context.token().await?;
+    let ledger = bonded(&view, &signer.account).await?;
+    let minimums = view.staking_minimums().await?;
+    if ledger.active < minimums.validator_bond {
+        return Err(refused(
+            "Staking::InsufficientBond",
+            format!(
+                "{} are at stake, and validating takes {}",
+                token.format(ledger.active),
+                token.format(minimums.validator_bond)
+            ),
+            "`cairn stake bond-more` adds to it",
+        ));
+    }
+    let commission = match commission {
+        Some(text) => parse_percent(text)?,
+        None => minimums.commission,
+    };
+    if commission < minimums.commission {
+        return Err(refused(
+            "Staking::CommissionTooLow",
+            format!("the least commission on this chain is {}", format_percent(minimums.commission)),
+            "ask for at least that",
+        ));
+    }
+    let had_keys = view.session_keys(&signer.account).await?.is_some();
+    let keys = match node_url {
+        Some(url) => Some(new_keys(context, client, &url, &signer.account).await?),
+        None if had_keys => None,
+        None => {
+            return Err(usage_with_remedy(
+                "this account has set no session keys yet",
+                "give --node-url with the RPC address of the validator's own node, so that it can make them",
+            ))
+        },
+    };
+    let mut plan = plan_validate(&view, keys.as_ref(), commission, blocked)?;
+    let deposit = view.session_key_deposit()?;
+    if keys.is_some() && !had_keys && deposit > 0 {
+        plan = plan.taking(deposit).detail("deposit", format!("{} for the session keys", token.format(deposit)));
+    }
+    let done = spend(context, &signer, plan).await?;
+    let json = json!({
+        "validator": context.address(&signer.account).await?,
+        "commission": format_percent(commission),
+        "session_keys": keys.map(|keys| format!("0x{}", hex::encode(keys.keys))),
+    });
+    Ok(done.report("offered to validate; the next election decides, and it takes effect in the era after it", json))
+}
+
+/// Keys and preferences in one transaction: a validator without keys would be elected and miss its blocks.
+fn plan_validate(view: &View, keys: Option<&SessionKeys>, commission: u32, blocked: bool) -> Result<Plan> {
+    let validate = staking::validate(commission, blocked);
+    let what = format!("offer to validate with a commission of {}", format_percent(commission));
+    Ok(match keys {
+        Some(keys) => {
+            Plan::new(format!("set new session keys and {what}"), Call::batch([view.set_keys(keys)?, validate]))
+        },
+        None => Plan::new(what, validate),
+    })
+}
+
+/// Lets the validator's own node make session keys.
+async fn new_keys(context: &Context, client: &Client, url: &str, owner: &AccountId) -> Result<SessionKeys> {
+    let progress = context.output.progress("asking the validator's node for session keys");
+    let node = Client::connect(&[url.to_string()]).await?;
+    if node.genesis_hash() != client.genesis_hash() {
+        return Err(usage(format!("the node at {url} belongs to another chain")));
+    }
+    let keys = node.rotate_session_keys(owner).await.map_err(|error| {
+        let remedy = format!(
+            "run this on the validator's machine, against its local RPC port; it must serve unsafe methods (--rpc-methods unsafe). {}",
+            error.remedy().unwrap_or_default()
+        );
+        failed(format!("the node at {url} made no session keys: {error}"), remedy.trim_end())
+    })?;
+    drop(progress);
+    if !node.has_session_keys(&keys.keys).await? {
+        return Err(failed("the node doesn't hold the keys it made", "check the node's keystore"));
+    }
+    Ok(keys)
+}
+
+/// Nominates validators.
+pub async fn nominate(context: &Context, validators: &[String]) -> Result<Report> {
+    let signer = context.signer().await?;
+    let view = context.client().await?.best().await?;
+    let token = context.token().await?;
+    let ledger = bonded(&view, &signer.account).await?;
+    let least = view.staking_minimums().await?.nominator_bond;
+    if ledger.active < least {
+        return Err(refused(
+            "Staking::InsufficientBond",
+            format!("{} are at stake, and nominating takes {}", token.format(ledger.active), token.format(least)),
+            "`cairn stake bond-more` adds to it",
+        ));
+    }
+    let targets = candidates(context, &view, validators).await?;
+    let plan = Plan::new(format!("nominate {} validators", targets.len()), staking::nominate(&targets));
+    let done = spend(context, &signer, plan).await?;
+    let mut addresses = Vec::new();
+    for target in &targets {
+        addresses.push(context.address(target).await?);
+    }
+    let text = format!("nominated {}; it takes effect in the next era", addresses.join(", "));
+    Ok(done.report(&text, json!({ "validators": addresses })))
+}
+
+/// The accounts behind the names, each of them a validator candidate.
+pub async fn candidates(context: &Context, view: &View, names: &[String]) -> Result<Vec<AccountId>> {
+    let mut targets = Vec::new();
+    for name in names {
+        let target = context.resolve(name).await?;
+        match view.validator_prefs(&target).await? {
+            None => {
+                return Err(refused(
+                    "Staking::BadTarget",
+                    format!("{name} doesn't offer to validate"),
+                    "`cairn stake validators` lists those who do",
+                ))
+            },
+            Some(prefs) if prefs.blocked => {
+                return Err(refused("Staking::BadTarget", format!("{name} takes no new nominators"), "choose another"))
+            },
+            Some(_) if targets.contains(&target) => return Err(usage(format!("{name} is named twice"))),
+            Some(_) => targets.push(target),
+        }
+    }
+    Ok(targets)
+}
+
+/// Stops validating or nominating.
+pub async fn chill(context: &Context, purge_keys: bool) -> Result<Report> {
+    let signer = context.signer().await?;
+    let view = context.client().await?.best().await?;
+    bonded(&view, &signer.account).await?;
+    let plan = if purge_keys {
+        let call = Call::batch([staking::chill(), session::purge_keys()]);
+        Plan::new("stop validating or nominating and remove the session keys", call)
+    } else {
+        Plan::new("stop validating or nominating", staking::chill())
+    };
+    let done = spend(context, &signer, plan).await?;
+    Ok(done.report("stopped; it takes effect in the next era, and the coins stay bonded", json!({})))
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The folder that holds the user's accounts, one encrypted file each.
+//!
+//! # Correctness
+//! - A file is there completely or not at all: it is written beside its place, made durable, and then linked into it.
+//! - A file is never overwritten: linking fails if the name is taken, also when another process takes it meanwhile.
+//! - Files are readable by their owner only, and so is the folder if this program makes it.
+
+mod file;
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{ErrorKind, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use cairn_client::{keys::Keypair, AccountId};
+
+pub use file::{AccountFile, ScryptParams, FILE_LEN_MAX};
+
+use crate::failure::{failed, usage, usage_with_remedy, Result};
+
+const NAME_LEN_MAX: usize = 32;
+/// A folder with more files than this is not a keystore.
+const ACCOUNTS_MAX: usize = 10_000;
+const EXTENSION: &str = "json";
+
+/// A stored account as it is listed; its key stays encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// The name it is stored under.
+    pub name: String,
+    /// The account.
+    pub account: AccountId,
+    /// When it was stored, in milliseconds since 1970, if the file says so.
+    pub created_ms: Option<u64>,
+}
+
+/// The folder.
+#[derive(Clone, Debug)]
+pub struct Keystore {
+    dir: PathBuf,
+}
+
+impl Keystore {
+    /// A keystore in this folder, which need not exist yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where an account of this name is stored.
+    pub fn path(&self, name: &str) -> Result<PathBuf> {
+        check_name(name)?;
+        Ok(self.dir.join(format!("{name}.{EXTENSION}")))
+    }
+
+    /// Whether there is an account of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.path(name).is_ok_and(|path| path.exists())
+    }
+
+    /// Encrypts a key pair and stores it.
+    ///
+    /// # Errors
+    /// A usage error if the name is taken.
+    pub fn create(&self, name: &str, key: &Keypair, passphrase: &str) -> Result<PathBuf> {
+        let path = self.path(name)?;
+        if path.exists() {
+            return Err(taken(name));
+        }
+        let file = AccountFile::encrypt(key, passphrase, name, ScryptParams::STRONG)?;
+        self.make_dir()?;
+        write_new(&path, file.to_json().as_bytes(), PRIVATE).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => taken(name),
+            _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
+        })?;
+        Ok(path)
+    }
+
+    /// Decrypts a stored key pair.
+    pub fn unlock(&self, name: &str, passphrase: &str) -> Result<Keypair> {
+        self.load(name)?.decrypt(passphrase).with_context(|| format!("account `{name}`"))
+    }
+
+    /// A stored account's file, still encrypted.
+    pub fn load(&self, name: &str) -> Result<AccountFile> {
+        let path = self.path(name)?;
+        let text = read_file(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => usage_with_remedy(
+                format!("there is no stored account `{name}`"),
+                "`cairn account list` shows those there are; `cairn account new` makes one",
+            ),
+            _ => anyhow::Error::new(error).context(format!("can't read {}", path.display())),
+        })?;
+        AccountFile::from_json(&text).with_context(|| path.display().to_string())
+    }
+
+    /// The account of this name.
+    pub fn account(&self, name: &str) -> Result<AccountId> {
+        Ok(self.load(name)?.account())
+    }
+
+    /// All stored accounts by name, and the files that look like accounts but can't be read.
+    pub fn list(&self) -> Result<(Vec<StoredAccount>, Vec<String>)> {
+        let (mut accounts, mut unreadable) = (Vec::new(), Vec::new());
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((accounts, unreadable)),
+            Err(error) => return Err(error).with_context(|| format!("can't read {}", self.dir.display())),
+        };
+        for entry in entries.take(ACCOUNTS_MAX) {
+            let path = entry?.path();
+            let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_string();
+            if path.extension().is_none_or(|extension| extension != EXTENSION) || check_name(&name).is_err() {
+                continue;
+            }
+            match self.load(&name) {
+                Ok(file) => {
+                    accounts.push(StoredAccount { account: file.account(), created_ms: file.created_ms(), name })
+                },
+                Err(error) => unreadable.push(format!("{error:#}")),
+            }
+        }
+        accounts.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok((accounts, unreadable))
+    }
+
+    /// The name that an account is stored under.
+    pub fn name_of(&self, account: &AccountId) -> Option<String> {
+        let (accounts, _) = self.list().ok()?;
+        accounts.into_iter().find(|stored| stored.account == *account).map(|stored| stored.name)
+    }
+
+    /// Deletes a stored account.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let path = self.path(name)?;
+        fs::remove_file(&path).with_context(|| format!("can't remove {}", path.display()))?;
+        sync_dir(&self.dir).with_context(|| format!("can't sync {}", self.dir.display()))
+    }
+
+    fn make_dir(&self) -> Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .with_context(|| format!("can't make the folder {}", self.dir.display()))
+    }
+}
+
+fn taken(name: &str) -> anyhow::Error {
+    usage_with_remedy(
+        format!("there is an account `{name}` already; stored accounts are never overwritten"),
+        "choose another name, or remove the old one with `cairn account remove`",
+    )
+}
+
+/// Names are plain file names that no shell and no file system changes.
+///
+/// # Errors
+/// A usage error for any other name.
+pub fn check_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if name.len() <= NAME_LEN_MAX && name.starts_with(first) && name.chars().all(plain) {
+        Ok(())
+    } else {
+        Err(usage(format!(
+            "an account's name has up to {NAME_LEN_MAX} characters of a-z, 0-9, `-`, `_` and `.`, and begins with a letter or digit"
+        )))
+    }
+}
+
+/// Reads a file that may be an account, bounded.
+fn read_file(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    let mut file = File::open(path)?.take(FILE_LEN_MAX + 1);
+    file.read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_LEN_MAX {
+        return Err(std::io::Error::other("it is too big to be an account"));
+    }
+    Ok(text)
+}
+
+/// Mode of files that only their owner may read.
+pub const PRIVATE: u32 = 0o600;
+/// Mode of files that anybody may read.
+pub const PUBLIC: u32 = 0o644;
+
+/// Writes a file completely and durably; fails if it exists.
+pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let mut random = [0u8; 8];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    let temporary = dir.join(format!(".cairn-{}.tmp", hex::encode(random)));
+    let result = write_and_link(&temporary, path, bytes, mode);
+    let removed = fs::remove_file(&temporary);
+    result?;
+    removed?;
+    sync_dir(dir)
+}
+
+fn write_and_link(temporary: &Path, path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::hard_link(temporary, path)
+}
+
+fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Randomness from the operating system.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| failed(format!("the system gives no randomness: {error}"), "check the system"))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The `cairn` command: everything a user of Cairn does.
+
+mod amount;
+mod args;
+mod commands;
+mod config;
+mod context;
+mod failure;
+mod keystore;
+mod output;
+mod secrets;
+mod spend;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    args::Cli,
+    context::Context,
+    failure::{Exit, Result, Shown},
+    output::to_stderr,
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage_error(&error),
+    };
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(()) => ExitCode::from(Exit::Done as u8),
+        Err(error) => {
+            let shown = Shown::new(&error);
+            to_stderr(&if json { shown.json().to_string() } else { shown.text() });
+            ExitCode::from(shown.exit as u8)
+        },
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let context = Context::new(&cli.global)?;
+    let report = runtime.block_on(commands::run(&context, cli.noun))?;
+    context.output.report(&report)?;
+    Ok(())
+}
+
+/// The parser's own errors: help and version are none.
+fn usage_error(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let message = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        let shown = Shown { exit: Exit::Usage, code: "usage".into(), message: message.into(), remedy: None };
+        to_stderr(&shown.json().to_string());
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
+}

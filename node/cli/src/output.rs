@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the program shows: one result on stdout, everything else on stderr.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::failure::{usage_with_remedy, Result};
+
+/// A command's result, for people and for programs.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+}
+
+impl Report {
+    /// Both forms of a result.
+    pub fn new(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json }
+    }
+}
+
+/// Where and how things are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+    quiet: bool,
+    /// Somebody watches stderr.
+    watched: bool,
+    /// Somebody can answer on stdin.
+    answered: bool,
+}
+
+impl Output {
+    /// For the process's own streams. Programs that read JSON get nothing else on stderr either.
+    pub fn new(json: bool, quiet: bool) -> Self {
+        let watched = std::io::stderr().is_terminal();
+        Self { json, quiet: quiet || json, watched, answered: watched && std::io::stdin().is_terminal() }
+    }
+
+    /// Whether somebody sits at a terminal.
+    pub fn is_interactive(&self) -> bool {
+        self.answered
+    }
+
+    /// Shows a command's result. A reader that went away is no error.
+    pub fn report(&self, report: &Report) -> std::io::Result<()> {
+        let text = if self.json { format!("{:#}", report.json) } else { report.text.clone() };
+        let mut stdout = std::io::stdout().lock();
+        match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Shows a remark.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            to_stderr(text);
+        }
+    }
+
+    /// Shows something that must not be missed.
+    pub fn warn(&self, text: &str) {
+        if self.json {
+            to_stderr(&serde_json::json!({ "warning": text }).to_string());
+        } else {
+            to_stderr(&format!("warning: {text}"));
+        }
+    }
+
+    /// Begins something that takes a while.
+    pub fn progress(&self, text: &str) -> Progress {
+        let bar = (self.watched && !self.quiet).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        let progress = Progress { bar, lines: !self.watched && !self.quiet };
+        progress.step(text);
+        progress
+    }
+
+    /// Asks a question. Without somebody to answer, nothing is asked and the answer is yes: a script that calls this
+    /// program has decided already.
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        if !self.answered {
+            return Ok(true);
+        }
+        to_stderr(&format!("{question} [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks before something that can't be undone. Without somebody to answer, `--yes` is needed.
+    pub fn confirm_loss(&self, question: &str, yes: bool) -> Result<bool> {
+        match (yes, self.answered) {
+            (true, _) => Ok(true),
+            (false, true) => self.confirm(question),
+            (false, false) => Err(usage_with_remedy("this can't be undone", "give --yes to do it all the same")),
+        }
+    }
+}
+
+/// Something that takes a while.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    lines: bool,
+}
+
+impl Progress {
+    /// Says what happens now.
+    pub fn step(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(text.to_string()),
+            None if self.lines => to_stderr(text),
+            None => {},
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A line on stderr. If nobody can read it any more, there is nobody to tell.
+pub fn to_stderr(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Lines of `name  value`, the values aligned.
+pub fn fields<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let rows: Vec<_> = rows.into_iter().collect();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!("{name:width$}  {value}").trim_end().to_string() + "\n").collect()
+}
+
+/// A table with its columns aligned.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        padded.join("  ").trim_end().to_string() + "\n"
+    };
+    let body: String = rows.iter().map(|row| line(row.iter().map(String::as_str).collect())).collect();
+    line(header.to_vec()) + &body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = vec![vec!["a".to_string(), "1".into()], vec!["longer".into(), "22".into()]];
+        assert_eq!(table(&["name", "n"], &rows), "name    n\na       1\nlonger  22\n");
+        assert_eq!(fields([("a", "1".to_string()), ("bcd", String::new())]), "a    1\nbcd\n");
+    }
+
+    #[test]
+    fn nobody_is_asked_when_nobody_can_answer() {
+        let output = Output { json: false, quiet: true, watched: false, answered: false };
+        assert!(output.confirm("spend?").expect("no input needed"));
+        assert!(output.confirm_loss("remove?", true).expect("said yes"));
+        assert!(output.confirm_loss("remove?", false).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! An account that signs and submits.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use subxt::{
+    config::DefaultExtrinsicParamsBuilder,
+    tx::{SubmittableTransaction, TransactionProgress},
+    utils::MultiSignature,
+    SubstrateConfig,
+};
+
+use crate::{
+    call::Call,
+    convert::{rpc_error, subxt_error},
+    keys::Keypair,
+    nonce::NonceHandle,
+    refusal::{pool_code, Refusal},
+    submission::Submitted,
+    view::{AtBlock, AtBlockImpl, View},
+    AccountId, Client, Error, Hash,
+};
+
+/// How many blocks a transaction may wait to be included. A power of two, as the chain wants it.
+pub const LIFETIME_BLOCKS: u64 = 64;
+/// A transaction is born at most this far below the best block, so that a stalled finality doesn't eat up its lifetime.
+const BIRTH_DEPTH_MAX: u64 = 16;
+/// How often a transaction is signed again after its nonce or its context turned out to be outdated.
+const SUBMIT_ATTEMPTS_MAX: u32 = 3;
+/// How long block and runtime version are used for further transactions.
+const CONTEXT_TTL: Duration = Duration::from_secs(3);
+
+type Transaction = SubmittableTransaction<SubstrateConfig, AtBlockImpl>;
+pub(crate) type Progress = TransactionProgress<SubstrateConfig, AtBlockImpl>;
+
+/// What transactions are signed against.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) at: AtBlock,
+    /// The block that the transaction's lifetime is counted from.
+    pub(crate) birth: (u64, Hash),
+}
+
+impl Context {
+    async fn load(client: &Client) -> Result<Self, Error> {
+        let (best, finalized) = futures::try_join!(client.best(), client.finalized())?;
+        let lowest = best.block_number().saturating_sub(BIRTH_DEPTH_MAX);
+        let birth = if finalized.block_number() >= lowest {
+            (finalized.block_number(), finalized.block_hash())
+        } else {
+            let hash = client.block_hash(lowest).await?.ok_or_else(|| Error::malformed("a block is missing"))?;
+            (lowest, hash)
+        };
+        Ok(Self { at: best.at, birth })
+    }
+
+    fn params(&self, nonce: u64, tip: u128) -> subxt::config::DefaultExtrinsicParams<SubstrateConfig> {
+        DefaultExtrinsicParamsBuilder::<SubstrateConfig>::new()
+            .mortal_from_unchecked(LIFETIME_BLOCKS, self.birth.0, self.birth.1)
+            .nonce(nonce)
+            .tip(tip)
+            .build()
+    }
+
+    /// The last block that can hold a transaction signed against this.
+    pub(crate) fn last_block(&self) -> u64 {
+        self.birth.0 + LIFETIME_BLOCKS - 1
+    }
+}
+
+impl Client {
+    /// An account that signs with this key. All of an account's handles share one count of nonces.
+    pub fn account(&self, key: Keypair) -> Account {
+        let nonces = self.nonces(&key.account_id());
+        Account { client: self.clone(), key, nonces, context: Arc::default() }
+    }
+
+    /// The fee that a call signed by this account would pay now. Needs no key: a fee depends on the length of a
+    /// signature, not on its content.
+    pub async fn fee(&self, account: &AccountId, call: &Call) -> Result<u128, Error> {
+        let (context, nonce) = futures::try_join!(Context::load(self), self.next_nonce(account))?;
+        let transactions = context.at.transactions();
+        let mut signable =
+            transactions.create_signable_offline(&call.payload, context.params(nonce, 0)).map_err(subxt_error)?;
+        let unsigned = MultiSignature::Sr25519([0; 64]);
+        let transaction = signable.sign_with_account_and_signature(account, &unsigned).map_err(subxt_error)?;
+        transaction.partial_fee_estimate().await.map_err(subxt_error)
+    }
+
+    /// The bytes of a call, as they are hashed for votes and nested in other calls.
+    pub async fn encode_call(&self, call: &Call) -> Result<Vec<u8>, Error> {
+        let View { at } = self.best().await?;
+        at.transactions().call_data(&call.payload).map_err(subxt_error)
+    }
+}
+
+/// An account that signs and submits transactions. Cheap to clone.
+#[derive(Clone)]
+pub struct Account {
+    client: Client,
+    key: Keypair,
+    nonces: NonceHandle,
+    context: Arc<Mutex<Option<(Instant, Context)>>>,
+}
+
+impl Account {
+    /// The account.
+    pub fn id(&self) -> AccountId {
+        self.key.account_id()
+    }
+
+    /// Signs a call and hands it to the node's transaction pool.
+    ///
+    /// Any number of submissions of one account may run at the same time. A nonce that turns out to be used by another
+    /// program is replaced, up to [`SUBMIT_ATTEMPTS_MAX`] times.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the pool refuses, [`Error::Unreachable`] if it can't be asked, [`Error::Incompatible`] if
+    /// the runtime has no such call.
+    pub async fn submit(&self, call: &Call) -> Result<Submitted, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.try_submit(call).await {
+                Err(Error::Refused(refusal)) if attempt < SUBMIT_ATTEMPTS_MAX && is_outdated(&refusal) => {
+                    self.forget_context();
+                    attempt += 1;
+                },
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_submit(&self, call: &Call) -> Result<Submitted, Error> {
+        let context = self.context().await?;
+        let lease = self.nonces.lease().await?;
+        let transaction = self.sign(call, &context, lease.nonce())?;
+        let submitted =
+            |progress| Submitted::new(self.client.clone(), self.nonces.clone(), transaction.hash(), &context, progress);
+        match transaction.submit_and_watch().await.map_err(subxt_error) {
+            Ok(progress) => {
+                lease.accepted();
+                Ok(submitted(Some(progress)))
+            },
+            Err(Error::Refused(refusal)) if refusal.code == pool_code::ALREADY_KNOWN => {
+                lease.accepted();
+                Ok(submitted(None))
+            },
+            Err(Error::Refused(refusal)) => {
+                // A stale or taken nonce must not be given back: it is not ours.
+                if is_outdated(&refusal) {
+                    lease.unknown();
+                }
+                Err(Error::Refused(refusal))
+            },
+            Err(Error::Unreachable(_)) => {
+                // It may have arrived before the connection broke.
+                lease.unknown();
+                self.submit_again(transaction.encoded()).await?;
+                Ok(submitted(None))
+            },
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Hands the same transaction to the next endpoint. It can be included once only, however often it is submitted.
+    async fn submit_again(&self, transaction: &[u8]) -> Result<(), Error> {
+        match self.client.methods().author_submit_extrinsic(transaction).await.map_err(rpc_error) {
+            Ok(_) => Ok(()),
+            // In the pool, or in a block already: watching will tell.
+            Err(Error::Refused(refusal)) if [pool_code::ALREADY_KNOWN, pool_code::STALE].contains(&&*refusal.code) => {
+                Ok(())
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sign(&self, call: &Call, context: &Context, nonce: u64) -> Result<Transaction, Error> {
+        let transactions = context.at.transactions();
+        let mut signable =
+            transactions.create_signable_offline(&call.payload, context.params(nonce, 0)).map_err(subxt_error)?;
+        signable.sign(&self.key).map_err(subxt_error)
+    }
+
+    async fn context(&self) -> Result<Context, Error> {
+        let known = self.lock_context().clone();
+        if let Some((loaded, context)) = known {
+            if loaded.elapsed() < CONTEXT_TTL {
+                return Ok(context);
+            }
+        }
+        let context = Context::load(&self.client).await?;
+        *self.lock_context() = Some((Instant::now(), context.clone()));
+        Ok(context)
+    }
+
+    fn forget_context(&self) {
+        *self.lock_context() = None;
+    }
+
+    fn lock_context(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Context)>> {
+        self.context.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Whether signing again against the chain's present state may help.
+fn is_outdated(refusal: &Refusal) -> bool {
+    [
+        pool_code::STALE,
+        pool_code::NONCE_TAKEN,
+        pool_code::FUTURE,
+        pool_code::BAD_SIGNATURE,
+        pool_code::BAD_FORMAT,
+        pool_code::EXPIRED,
+    ]
+    .contains(&&*refusal.code)
+}

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Everything this crate uses of the chain, checked against the committed metadata of the runtime (`metadata.scale`).
+//!
+//! Names come from the sources themselves, so that nothing can be forgotten; types are checked by decoding generated
+//! samples of what the runtime would send.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use codec::{Compact, Encode};
+use scale_info::{form::PortableForm, PortableRegistry, TypeDef, TypeDefPrimitive};
+use subxt::{
+    config::substrate::SpecVersionForRange,
+    ext::{codec::Decode, scale_decode::DecodeAsType, scale_value},
+    Metadata, OfflineClient, OfflineClientAtBlock, SubstrateConfig,
+};
+
+use super::{accounts::*, clock::*, contracts, pools, pools::*, session, staking, staking::*};
+use crate::{AccountId, Call};
+
+const SOURCES: [&str; 6] = [
+    include_str!("accounts.rs"),
+    include_str!("clock.rs"),
+    include_str!("contracts.rs"),
+    include_str!("pools.rs"),
+    include_str!("session.rs"),
+    include_str!("staking.rs"),
+];
+
+fn metadata() -> Metadata {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/metadata.scale");
+    let bytes = std::fs::read(path).unwrap_or_else(|error| {
+        panic!("{path}: {error}. Make it with `cairn chain metadata --output {path} --overwrite` and a running node")
+    });
+    Metadata::decode(&mut &bytes[..]).expect("metadata.scale is the runtime's metadata")
+}
+
+fn offline() -> OfflineClientAtBlock<SubstrateConfig> {
+    let config = SubstrateConfig::builder()
+        .set_metadata_for_spec_versions([(1, Arc::new(metadata()))])
+        .set_spec_version_for_block_ranges([SpecVersionForRange {
+            block_range: 0..u64::MAX,
+            spec_version: 1,
+            transaction_version: 1,
+        }])
+        .build();
+    OfflineClient::new_with_config(config).at_block(0u64).expect("configured for every block")
+}
+
+/// What follows `("Pallet", "name"` in a call of one of the reading or calling functions.
+fn names(function: &str) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for source in SOURCES {
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for after in code.split(function).skip(1) {
+            // Type parameters, the opening parenthesis, line breaks.
+            let Some(open) =
+                after.find('(').filter(|open| after[..*open].chars().all(|c| !c.is_whitespace() || c == ' '))
+            else {
+                continue;
+            };
+            let mut parts = after[open + 1..].split('"');
+            let lead = parts.next().unwrap_or_default();
+            if !lead.trim().is_empty() {
+                continue;
+            }
+            if let (Some(pallet), Some(between), Some(name)) = (parts.next(), parts.next(), parts.next()) {
+                if between.trim() == "," {
+                    found.insert((pallet.to_string(), name.to_string()));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_storage_entry_and_constant_exists() {
+    let metadata = metadata();
+    let mut entries = BTreeSet::new();
+    for function in [
+        ".get",
+        ".value",
+        ".entries",
+        "DynamicAddress::<(AccountId,), Value>::new",
+        "DynamicAddress::<(AccountId,), ValidatorPrefs>::new",
+    ] {
+        entries.extend(names(function));
+    }
+    assert!(entries.len() > 30, "the sources are not read: {entries:?}");
+    for (pallet, entry) in entries {
+        let pallet_metadata = metadata.pallet_by_name(&pallet).unwrap_or_else(|| panic!("no pallet {pallet}"));
+        let storage = pallet_metadata.storage().unwrap_or_else(|| panic!("{pallet} has no storage"));
+        assert!(storage.entry_by_name(&entry).is_some(), "there is no {pallet}.{entry}");
+    }
+    let constants = names(".constant");
+    assert!(constants.len() >= 8, "the sources are not read: {constants:?}");
+    for (pallet, constant) in constants {
+        let pallet_metadata = metadata.pallet_by_name(&pallet).unwrap_or_else(|| panic!("no pallet {pallet}"));
+        assert!(pallet_metadata.constant_by_name(&constant).is_some(), "there is no constant {pallet}.{constant}");
+    }
+}
+
+#[test]
+fn every_runtime_api_exists() {
+    let metadata = metadata();
+    for (api, method) in names(".api") {
+        let api_metadata = metadata.runtime_api_trait_by_name(&api).unwrap_or_else(|| panic!("no runtime API {api}"));
+        assert!(api_metadata.method_by_name(&method).is_some(), "there is no {api}.{method}");
+    }
+}
+
+#[test]
+fn every_call_is_encoded_by_the_runtimes_own_types() {
+    let at = offline();
+    let (alice, bob) = (AccountId::from([1; 32]), AccountId::from([2; 32]));
+    let gas = contracts::Weight { ref_time: 1, proof_size: 2 };
+    let existing = contracts::Code::Existing([3; 32]);
+    let upload = contracts::Code::Upload(vec![0, 1, 2]);
+    let calls = [
+        transfer_keep_alive(&alice, 1),
+        transfer_allow_death(&alice, u128::MAX),
+        transfer_all(&alice, true),
+        bond(5),
+        bond_extra(5),
+        unbond(5),
+        withdraw_unbonded(1),
+        validate(50_000_000, false),
+        nominate(&[alice, bob]),
+        chill(),
+        payout(&alice, 7),
+        set_payee(&RewardDestination::Account(bob)),
+        set_payee(&RewardDestination::Staked),
+        session::purge_keys(),
+        pools::join(1, 2),
+        pools::create(1, &alice),
+        pools::nominate(1, &[alice, bob]),
+        pools::unbond(&alice, 1),
+        pools::withdraw_unbonded(&alice, 1),
+        pools::claim_payout(),
+        contracts::upload_code(&[0, 1], None),
+        contracts::upload_code(&[0, 1], Some(7)),
+        contracts::instantiate(1, gas, None, &existing, &[1], &[]),
+        contracts::instantiate(1, gas, Some(1), &upload, &[], &[2]),
+        contracts::call(&alice, 1, gas, Some(2), &[1, 2, 3]),
+    ];
+    let encoded = |call: &Call| {
+        at.transactions().call_data(&call.payload).unwrap_or_else(|error| panic!("{}: {error}", call.name()))
+    };
+    for call in &calls {
+        let bytes = encoded(call);
+        let again = at.transactions().from_call_data_bytes(&bytes).expect("own bytes");
+        assert_eq!(at.transactions().call_data(&again).expect("encodes again"), bytes, "{}", call.name());
+    }
+    let batch = Call::batch(calls.clone());
+    assert_eq!(encoded(&batch).len(), 3 + calls.iter().map(|call| encoded(call).len()).sum::<usize>());
+}
+
+/// All calls that the sources make are in the test above.
+#[test]
+fn every_call_exists() {
+    let metadata = metadata();
+    let made = names("Call::new");
+    assert!(made.len() >= 20, "the sources are not read: {made:?}");
+    for (pallet, call) in made {
+        let pallet_metadata = metadata.pallet_by_name(&pallet).unwrap_or_else(|| panic!("no pallet {pallet}"));
+        assert!(pallet_metadata.call_variant_by_name(&call).is_some(), "there is no {pallet}.{call}");
+    }
+}
+
+/// Bytes that the runtime may send for a type: lists and options hold one element, enums their `choice`th variant.
+fn sample(types: &PortableRegistry, id: u32, choice: usize, depth: usize, out: &mut Vec<u8>) {
+    assert!(depth < 30, "a type contains itself");
+    let ty = types.resolve(id).expect("the metadata is complete");
+    let mut next = |id: u32, out: &mut Vec<u8>| sample(types, id, choice, depth + 1, out);
+    match &ty.type_def {
+        TypeDef::Composite(composite) => composite.fields.iter().for_each(|field| next(field.ty.id, out)),
+        TypeDef::Variant(variants) => {
+            let variant = &variants.variants[choice % variants.variants.len()];
+            out.push(variant.index);
+            variant.fields.iter().for_each(|field| next(field.ty.id, out));
+        },
+        TypeDef::Sequence(sequence) => {
+            Compact(1u32).encode_to(out);
+            next(sequence.type_param.id, out);
+        },
+        TypeDef::Array(array) => (0..array.len).for_each(|_| next(array.type_param.id, out)),
+        TypeDef::Tuple(tuple) => tuple.fields.iter().for_each(|field| next(field.id, out)),
+        TypeDef::Compact(_) => Compact(3u32).encode_to(out),
+        TypeDef::BitSequence(_) => Compact(0u32).encode_to(out),
+        TypeDef::Primitive(primitive) => out.resize(out.len() + width(primitive), 1),
+    }
+}
+
+fn width(primitive: &TypeDefPrimitive) -> usize {
+    use TypeDefPrimitive as P;
+    match primitive {
+        P::Bool | P::U8 | P::I8 => 1,
+        P::U16 | P::I16 => 2,
+        P::Char | P::U32 | P::I32 => 4,
+        P::U64 | P::I64 => 8,
+        P::U128 | P::I128 => 16,
+        P::U256 | P::I256 => 32,
+        P::Str => 0,
+    }
+}
+
+fn check_decodes<V: DecodeAsType>(metadata: &Metadata, id: u32, what: &str) {
+    for choice in 0..6 {
+        let mut bytes = Vec::new();
+        sample(metadata.types(), id, choice, 0, &mut bytes);
+        let mut input = &bytes[..];
+        let decoded = V::decode_as_type(&mut input, id, metadata.types());
+        assert!(decoded.is_ok(), "{what}: {}", decoded.err().map(|error| error.to_string()).unwrap_or_default());
+        assert!(input.is_empty(), "{what}: bytes are left over");
+    }
+}
+
+fn check_storage<V: DecodeAsType>(metadata: &Metadata, pallet: &str, entry: &str, keys: usize) {
+    use subxt::ext::frame_decode::storage::StorageTypeInfo;
+    let info = metadata.storage_info(pallet, entry).unwrap_or_else(|error| panic!("{pallet}.{entry}: {error}"));
+    assert_eq!(info.keys.len(), keys, "{pallet}.{entry} has another number of keys");
+    check_decodes::<V>(metadata, info.value_id, &format!("{pallet}.{entry}"));
+}
+
+#[test]
+fn storage_has_the_types_that_are_read() {
+    let metadata = &metadata();
+    check_storage::<AccountInfo>(metadata, "System", "Account", 1);
+    check_storage::<u128>(metadata, "Balances", "TotalIssuance", 0);
+    check_storage::<u64>(metadata, "Timestamp", "Now", 0);
+    for entry in ["EpochIndex", "CurrentSlot", "GenesisSlot"] {
+        check_storage::<u64>(metadata, "Babe", entry, 0);
+    }
+    check_storage::<Vec<AccountId>>(metadata, "Session", "Validators", 0);
+    check_storage::<u32>(metadata, "Session", "CurrentIndex", 0);
+    check_storage::<ActiveEra>(metadata, "Staking", "ActiveEra", 0);
+    check_storage::<AccountId>(metadata, "Staking", "Bonded", 1);
+    check_storage::<Ledger>(metadata, "Staking", "Ledger", 1);
+    check_storage::<RewardDestination>(metadata, "Staking", "Payee", 1);
+    check_storage::<ValidatorPrefs>(metadata, "Staking", "Validators", 1);
+    check_storage::<ValidatorPrefs>(metadata, "Staking", "ErasValidatorPrefs", 2);
+    check_storage::<Nominations>(metadata, "Staking", "Nominators", 1);
+    check_storage::<Exposure>(metadata, "Staking", "ErasStakersOverview", 2);
+    check_storage::<staking::ExposurePage>(metadata, "Staking", "ErasStakersPaged", 3);
+    check_storage::<Vec<u32>>(metadata, "Staking", "ClaimedRewards", 2);
+    check_storage::<u128>(metadata, "Staking", "ErasValidatorReward", 1);
+    check_storage::<RewardPoints>(metadata, "Staking", "ErasRewardPoints", 1);
+    for entry in ["CurrentEra", "ValidatorCount"] {
+        check_storage::<u32>(metadata, "Staking", entry, 0);
+    }
+    for entry in ["MinNominatorBond", "MinValidatorBond"] {
+        check_storage::<u128>(metadata, "Staking", entry, 0);
+    }
+    check_storage::<u32>(metadata, "Staking", "MinCommission", 0);
+    check_storage::<PoolMember>(metadata, "NominationPools", "PoolMembers", 1);
+    check_storage::<Pool>(metadata, "NominationPools", "BondedPools", 1);
+    check_storage::<u32>(metadata, "NominationPools", "LastPoolId", 0);
+    for entry in ["MinJoinBond", "MinCreateBond"] {
+        check_storage::<u128>(metadata, "NominationPools", entry, 0);
+    }
+}
+
+#[test]
+fn constants_have_the_types_that_are_read() {
+    let metadata = &metadata();
+    fn check<V: DecodeAsType>(metadata: &Metadata, pallet: &str, name: &str) {
+        let constant = metadata.pallet_by_name(pallet).and_then(|pallet| pallet.constant_by_name(name).cloned());
+        let constant = constant.unwrap_or_else(|| panic!("no constant {pallet}.{name}"));
+        check_decodes::<V>(metadata, constant.ty(), name);
+    }
+    check::<u128>(metadata, "Balances", "ExistentialDeposit");
+    check::<u128>(metadata, "Session", "KeyDeposit");
+    check::<u64>(metadata, "Babe", "ExpectedBlockTime");
+    check::<u64>(metadata, "Babe", "EpochDuration");
+    for name in ["SessionsPerEra", "BondingDuration", "HistoryDepth"] {
+        check::<u32>(metadata, "Staking", name);
+    }
+}
+
+/// The contracts API's arguments and answers are encoded by hand; the runtime's types must agree byte for byte.
+#[test]
+fn the_contracts_api_has_the_layout_that_is_written_by_hand() {
+    let metadata = &metadata();
+    let api = metadata.runtime_api_trait_by_name("ContractsApi").expect("the runtime has contracts");
+    let (alice, bob) = (AccountId::from([1; 32]), AccountId::from([2; 32]));
+    let code = contracts::Code::Upload(vec![1, 2, 3]);
+    for (method, args) in [
+        ("upload_code", contracts::upload_args(&alice, &[1, 2, 3]).encode()),
+        ("instantiate", contracts::instantiate_args(&alice, 7, code, &[4, 5], &[6]).encode()),
+        ("call", contracts::call_args(&alice, &bob, 7, &[4, 5]).encode()),
+    ] {
+        let method = api.method_by_name(method).unwrap_or_else(|| panic!("no {method}"));
+        let mut input = &args[..];
+        for argument in method.inputs() {
+            scale_value::scale::decode_as_type(&mut input, argument.id, metadata.types())
+                .unwrap_or_else(|error| panic!("{}.{}: {error}", method.name(), argument.name));
+        }
+        assert!(input.is_empty(), "{}: arguments are left over", method.name());
+    }
+    let answer = |method: &str, choice: usize| {
+        let method = api.method_by_name(method).expect("checked above");
+        let mut bytes = Vec::new();
+        sample(metadata.types(), method.output_ty(), choice, 0, &mut bytes);
+        bytes
+    };
+    // Variant 0 of everything is `Ok`, variant 1 `Err` and a refund.
+    let trial = contracts::read_dry_run(metadata, &answer("call", 0), contracts::read_returned).expect("readable");
+    assert_eq!(trial.result.expect("Ok").data.len(), 1);
+    assert_eq!(trial.gas_required, contracts::Weight { ref_time: 3, proof_size: 3 });
+    let trial =
+        contracts::read_dry_run(metadata, &answer("instantiate", 0), contracts::read_instantiated).expect("readable");
+    assert_eq!(trial.result.expect("Ok").account, AccountId::from([1; 32]));
+    let trial = contracts::read_dry_run(metadata, &answer("call", 1), contracts::read_returned).expect("readable");
+    assert!(trial.result.is_err());
+}
+
+/// Dispatch errors are decoded by hand too.
+#[test]
+fn dispatch_errors_have_the_variants_that_are_known() {
+    let metadata = metadata();
+    let variants = |path: &str| -> Vec<(u8, String)> {
+        let find = |ty: &&scale_info::PortableType| ty.ty.path.segments.join("::") == path;
+        let ty: &scale_info::Type<PortableForm> = &metadata.types().types.iter().find(find).expect(path).ty;
+        let TypeDef::Variant(variants) = &ty.type_def else { panic!("{path} is no enum") };
+        variants.variants.iter().map(|variant| (variant.index, variant.name.clone())).collect()
+    };
+    let numbered = |names: &[&str]| -> Vec<(u8, String)> {
+        names.iter().enumerate().map(|(index, name)| (index as u8, name.to_string())).collect()
+    };
+    assert_eq!(
+        variants("sp_runtime::DispatchError"),
+        numbered(&[
+            "Other",
+            "CannotLookup",
+            "BadOrigin",
+            "Module",
+            "ConsumerRemaining",
+            "NoProviders",
+            "TooManyConsumers",
+            "Token",
+            "Arithmetic",
+            "Transactional",
+            "Exhausted",
+            "Corruption",
+            "Unavailable",
+            "RootNotAllowed",
+            "Trie",
+        ])
+    );
+    assert_eq!(
+        variants("sp_runtime::TokenError"),
+        numbered(&[
+            "FundsUnavailable",
+            "OnlyProvider",
+            "BelowMinimum",
+            "CannotCreate",
+            "UnknownAsset",
+            "Frozen",
+            "Unsupported",
+            "CannotCreateHold",
+            "NotExpendable",
+            "Blocked",
+        ])
+    );
+    assert_eq!(variants("sp_arithmetic::ArithmeticError"), numbered(&["Underflow", "Overflow", "DivisionByZero"]));
+}
+
+/// Transactions are signed with these; an extension that subxt doesn't know would make every signature invalid.
+#[test]
+fn all_transaction_extensions_are_known() {
+    let metadata = metadata();
+    let extrinsic = metadata.extrinsic();
+    let known = [
+        "CheckNonZeroSender",
+        "CheckSpecVersion",
+        "CheckTxVersion",
+        "CheckGenesis",
+        "CheckMortality",
+        "CheckNonce",
+        "CheckWeight",
+        "ChargeTransactionPayment",
+        "CheckMetadataHash",
+        "WeightReclaim",
+    ];
+    for extension in extrinsic.transaction_extensions_by_version(0).expect("version 0 is in use") {
+        assert!(
+            known.contains(&extension.identifier()),
+            "{} is new: check that subxt encodes it",
+            extension.identifier()
+        );
+    }
+}
+
+/// Remedies are for errors that exist.
+#[test]
+fn remedies_name_errors_of_the_runtime() {
+    let metadata = metadata();
+    let source = include_str!("../refusal/remedies.rs");
+    let mut checked = 0;
+    for code in source.split('"').filter(|text| text.contains("::")) {
+        let Some((pallet, error)) = code.split_once("::") else { continue };
+        if pallet == "Token" {
+            continue;
+        }
+        let pallet_metadata = metadata.pallet_by_name(pallet).unwrap_or_else(|| panic!("no pallet {pallet}"));
+        let errors = pallet_metadata.error_variants().unwrap_or_default();
+        assert!(errors.iter().any(|variant| variant.name == error), "there is no error {code}");
+        checked += 1;
+    }
+    assert!(checked > 30);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Nomination pools: staking together.
+
+use subxt::ext::{scale_decode::DecodeAsType, scale_value::Value};
+
+use crate::{
+    call::{arg, Call},
+    AccountId, Error, View,
+};
+
+/// More pools than this are not listed.
+const POOLS_LISTED_MAX: usize = 10_000;
+
+/// An account's part in a pool.
+#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub struct PoolMember {
+    /// The pool.
+    pub pool_id: u32,
+    /// Shares in the pool that are at stake.
+    pub points: u128,
+    /// Shares on their way out, by the era in which they are free.
+    pub unbonding_eras: Vec<(u32, u128)>,
+}
+
+/// A pool.
+#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub struct Pool {
+    /// How many members.
+    pub member_counter: u32,
+    /// All shares.
+    pub points: u128,
+    /// Who runs it.
+    pub roles: PoolRoles,
+    /// Whether it takes members.
+    pub state: PoolState,
+}
+
+/// Who runs a pool.
+#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub struct PoolRoles {
+    /// Made it.
+    pub depositor: AccountId,
+    /// Chooses the validators.
+    pub nominator: Option<AccountId>,
+}
+
+/// Whether a pool takes members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub enum PoolState {
+    /// It does.
+    Open,
+    /// It doesn't.
+    Blocked,
+    /// It is being closed.
+    Destroying,
+}
+
+impl PoolState {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            PoolState::Open => "open",
+            PoolState::Blocked => "blocked",
+            PoolState::Destroying => "closing",
+        }
+    }
+}
+
+impl View {
+    /// An account's part in a pool; `None` if it is in none.
+    pub async fn pool_member(&self, account: &AccountId) -> Result<Option<PoolMember>, Error> {
+        self.get("NominationPools", "PoolMembers", (*account,)).await
+    }
+
+    /// A pool.
+    pub async fn pool(&self, id: u32) -> Result<Option<Pool>, Error> {
+        self.get("NominationPools", "BondedPools", (id,)).await
+    }
+
+    /// All pools.
+    pub async fn pools(&self) -> Result<Vec<(u32, Pool)>, Error> {
+        let found: Vec<((u32,), Pool)> = self.entries("NominationPools", "BondedPools", (), POOLS_LISTED_MAX).await?;
+        Ok(found.into_iter().map(|((id,), pool)| (id, pool)).collect())
+    }
+
+    /// Number of the pool that was made last.
+    pub async fn last_pool_id(&self) -> Result<u32, Error> {
+        self.value("NominationPools", "LastPoolId", ()).await
+    }
+
+    /// What a pool member can claim, in the smallest units.
+    pub async fn pool_pending_rewards(&self, account: &AccountId) -> Result<u128, Error> {
+        self.api("NominationPoolsApi", "pending_rewards", (*account,)).await
+    }
+
+    /// What a pool member has in its pool altogether, in the smallest units.
+    pub async fn pool_member_balance(&self, account: &AccountId) -> Result<u128, Error> {
+        self.api("NominationPoolsApi", "member_total_balance", (*account,)).await
+    }
+
+    /// The least to join a pool, and the least to make one.
+    pub async fn pool_minimums(&self) -> Result<(u128, u128), Error> {
+        futures::try_join!(
+            self.value("NominationPools", "MinJoinBond", ()),
+            self.value("NominationPools", "MinCreateBond", ()),
+        )
+    }
+}
+
+/// Joins a pool.
+pub fn join(amount: u128, pool_id: u32) -> Call {
+    Call::new("NominationPools", "join", [("amount", Value::u128(amount)), ("pool_id", Value::u128(pool_id.into()))])
+}
+
+/// Makes a pool that one account runs.
+pub fn create(amount: u128, owner: &AccountId) -> Call {
+    let owner = arg::address(owner);
+    Call::new(
+        "NominationPools",
+        "create",
+        [("amount", Value::u128(amount)), ("root", owner.clone()), ("nominator", owner.clone()), ("bouncer", owner)],
+    )
+}
+
+/// Chooses a pool's validators.
+pub fn nominate(pool_id: u32, validators: &[AccountId]) -> Call {
+    let validators = Value::unnamed_composite(validators.iter().map(arg::account));
+    Call::new("NominationPools", "nominate", [("pool_id", Value::u128(pool_id.into())), ("validators", validators)])
+}
+
+/// Begins to take shares out of the pool; collects the rewards too.
+pub fn unbond(member: &AccountId, points: u128) -> Call {
+    Call::new(
+        "NominationPools",
+        "unbond",
+        [("member_account", arg::address(member)), ("unbonding_points", Value::u128(points))],
+    )
+}
+
+/// Takes out what has finished unbonding.
+pub fn withdraw_unbonded(member: &AccountId, slashing_spans: u32) -> Call {
+    Call::new(
+        "NominationPools",
+        "withdraw_unbonded",
+        [("member_account", arg::address(member)), ("num_slashing_spans", Value::u128(slashing_spans.into()))],
+    )
+}
+
+/// Collects the rewards.
+pub fn claim_payout() -> Call {
+    Call::new("NominationPools", "claim_payout", [])
+}

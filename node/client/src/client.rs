@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A connection to the chain.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+use subxt::{
+    backend::{BlockRef, LegacyBackend},
+    config::RpcConfigFor,
+    rpcs::{client::RpcParams, methods::LegacyRpcMethods, RpcClient},
+    OnlineClient, SubstrateConfig,
+};
+use tokio::sync::OnceCell;
+
+use crate::{
+    convert::{rpc_error, subxt_error},
+    node::{ChainType, NodeStatus, Properties},
+    nonce::{NonceHandle, NonceSource},
+    transport::{check_url, Connect, Failover, Transport, WebSocket},
+    view::View,
+    AccountId, Error, Hash,
+};
+
+/// How long a lost connection is tried to be made again before a request fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// More endpoints than this are refused: trying them all would take minutes.
+const ENDPOINTS_MAX: usize = 16;
+/// Values fetched in one request when a map is read.
+const STORAGE_PAGE_SIZE: u32 = 256;
+
+/// A connection to the chain over one or several endpoints. Cheap to clone; clones share the connection.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Transport,
+    methods: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
+    rpc: RpcClient,
+    api: OnlineClient<SubstrateConfig>,
+    properties: OnceCell<Properties>,
+    chain_type: OnceCell<ChainType>,
+    nonces: Mutex<HashMap<[u8; 32], NonceHandle>>,
+}
+
+impl Client {
+    /// Connects to the first of the endpoints (`ws://` or `wss://`) that answers. When it fails later, the others take
+    /// over, provided that they serve the same chain.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a wrong URL, [`Error::Unreachable`] if no endpoint answers.
+    pub async fn connect(urls: &[String]) -> Result<Self, Error> {
+        if urls.is_empty() || urls.len() > ENDPOINTS_MAX {
+            return Err(Error::invalid("endpoint", format!("give between 1 and {ENDPOINTS_MAX} of them")));
+        }
+        urls.iter().try_for_each(|url| check_url(url))?;
+        Self::with_connector(urls.to_vec(), WebSocket, PATIENCE).await
+    }
+
+    pub(crate) async fn with_connector(
+        urls: Vec<String>,
+        connector: impl Connect,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let transport = Transport(Arc::new(Failover::new(urls, connector, patience)));
+        let rpc = RpcClient::new(transport.clone());
+        // The older RPC methods rather than `chainHead`: they say why a transaction was refused, and they survive a
+        // change of the node in the middle of anything.
+        let backend = LegacyBackend::builder().storage_page_size(STORAGE_PAGE_SIZE).build(rpc.clone());
+        let api = OnlineClient::from_backend(Arc::new(backend)).await.map_err(subxt_error)?;
+        let inner = Inner {
+            transport,
+            methods: LegacyRpcMethods::new(rpc.clone()),
+            rpc,
+            api,
+            properties: OnceCell::new(),
+            chain_type: OnceCell::new(),
+            nonces: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Hash of the genesis block: the chain's identity.
+    pub fn genesis_hash(&self) -> Hash {
+        self.inner.api.genesis_hash()
+    }
+
+    /// The endpoint in use.
+    pub async fn url(&self) -> Option<String> {
+        self.inner.transport.0.url().await
+    }
+
+    /// The state at the last finalized block. What is read here is never undone.
+    pub async fn finalized(&self) -> Result<View, Error> {
+        let at = self.inner.api.at_current_block().await.map_err(subxt_error)?;
+        Ok(View { at })
+    }
+
+    /// The state at the node's best block. May still be undone; meant for checks before spending.
+    pub async fn best(&self) -> Result<View, Error> {
+        let hash = self.methods().chain_get_block_hash(None).await.map_err(rpc_error)?;
+        self.at(hash.ok_or_else(|| Error::malformed("the node has no best block"))?).await
+    }
+
+    /// The state at a block.
+    pub async fn at(&self, hash: Hash) -> Result<View, Error> {
+        let at = self.inner.api.at_block(BlockRef::from_hash(hash)).await.map_err(subxt_error)?;
+        Ok(View { at })
+    }
+
+    /// The block of the best chain with this number, if there is one.
+    pub async fn block_hash(&self, number: u64) -> Result<Option<Hash>, Error> {
+        self.methods().chain_get_block_hash(Some(number.into())).await.map_err(rpc_error)
+    }
+
+    /// The number of a block, if the node has it.
+    pub async fn block_number(&self, hash: Hash) -> Result<Option<u64>, Error> {
+        Ok(self.methods().chain_get_header(Some(hash)).await.map_err(rpc_error)?.map(|header| header.number))
+    }
+
+    /// The chain's coin and address format.
+    pub async fn properties(&self) -> Result<&Properties, Error> {
+        let load = || async {
+            let raw = self.methods().system_properties().await.map_err(rpc_error)?;
+            Properties::from_json(&raw)
+        };
+        self.inner.properties.get_or_try_init(load).await
+    }
+
+    /// Whether this is a development chain, a local test network, or one with real value.
+    pub async fn chain_type(&self) -> Result<&ChainType, Error> {
+        let load = || async { self.request("system_chainType", RpcParams::new()).await.map(ChainType::from_json) };
+        self.inner.chain_type.get_or_try_init(load).await
+    }
+
+    /// What the node says about itself.
+    pub async fn node_status(&self) -> Result<NodeStatus, Error> {
+        NodeStatus::fetch(self.methods()).await
+    }
+
+    /// The account's next nonce, counting the transactions that wait in the node's pool.
+    pub async fn next_nonce(&self, account: &AccountId) -> Result<u64, Error> {
+        self.methods().system_account_next_index(account).await.map_err(rpc_error)
+    }
+
+    /// The actor that hands out this account's nonces; one for all clones of this client.
+    pub(crate) fn nonces(&self, account: &AccountId) -> NonceHandle {
+        let mut nonces = self.inner.nonces.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let start = || NonceHandle::start(PoolNonce { client: Arc::downgrade(&self.inner), account: *account });
+        nonces.entry(account.0).or_insert_with(start).clone()
+    }
+
+    pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<SubstrateConfig>> {
+        &self.inner.methods
+    }
+
+    /// A plain RPC request.
+    pub(crate) async fn request<T: DeserializeOwned>(&self, method: &str, params: RpcParams) -> Result<T, Error> {
+        self.inner.rpc.request(method, params).await.map_err(rpc_error)
+    }
+}
+
+/// The nonce as the node sees it. Holds no strong reference, so that the actors end with their client.
+struct PoolNonce {
+    client: std::sync::Weak<Inner>,
+    account: AccountId,
+}
+
+impl NonceSource for PoolNonce {
+    fn next_nonce(&self) -> futures::future::BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async move {
+            let inner = self.client.upgrade().ok_or_else(|| Error::malformed("the client was closed"))?;
+            Client { inner }.next_nonce(&self.account).await
+        })
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Everything that is not the chain itself talks to the chain through this crate.
+//!
+//! - [`Client`]: a connection over one or several endpoints, with failover and reconnection.
+//! - [`View`]: the state at one block; the modules of [`chain`] add typed reads.
+//! - [`Call`]: something to ask of the runtime; made by the functions in [`chain`].
+//! - [`Account`]: signs calls and submits them, any number at the same time; one actor per account counts nonces.
+//! - [`Submitted`]: a transaction on its way; [`Submitted::finalized`] waits for its end and tells what happened.
+//! - [`Error`]: says whose turn it is ([`Error::kind`]) and whether to try again ([`Error::retry`]).
+//!
+//! # Correctness
+//! What a finalized [`View`] shows is final as far as the node that was asked is honest: this crate verifies no proofs.
+//! A dishonest node can lie about balances and fees and withhold transactions. It can't forge them, change them or
+//! replay them on another chain: keys never leave this process, and a signature binds the call, the nonce, a lifetime
+//! and the genesis hash. Ask a node of your own where the answer matters.
+
+pub mod address;
+pub mod chain;
+pub mod keys;
+
+mod account;
+mod call;
+mod client;
+mod convert;
+mod error;
+mod event;
+mod node;
+mod nonce;
+mod refusal;
+mod submission;
+mod transport;
+mod view;
+
+pub use account::{Account, LIFETIME_BLOCKS};
+pub use call::Call;
+pub use client::Client;
+pub use error::{Error, ErrorKind, Retry, Unreachable};
+pub use event::Event;
+pub use node::{ChainType, NodeStatus, Properties};
+pub use refusal::{DispatchError, Refusal, Stage};
+pub use submission::{Progress, Receipt, Submitted};
+pub use transport::check_url;
+pub use view::View;
+
+/// Identifies an account: its public key.
+pub use subxt::utils::AccountId32 as AccountId;
+/// A block's or a transaction's hash.
+pub use subxt::utils::H256 as Hash;

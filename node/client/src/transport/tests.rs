@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    sync::Mutex as StdMutex,
+};
+
+use super::*;
+
+/// What a fake endpoint does with requests.
+#[derive(Clone)]
+struct Endpoint {
+    genesis: u8,
+    /// Answers this many requests before its connection breaks; the genesis check counts.
+    requests_left: Arc<AtomicUsize>,
+    served: Arc<StdMutex<Vec<String>>>,
+}
+
+impl Endpoint {
+    fn new(genesis: u8, requests: usize) -> Self {
+        Self { genesis, requests_left: Arc::new(AtomicUsize::new(requests)), served: Arc::default() }
+    }
+
+    fn served(&self) -> Vec<String> {
+        self.served.lock().expect("not poisoned").clone()
+    }
+}
+
+impl RpcClientT for Endpoint {
+    fn request_raw<'a>(&'a self, method: &'a str, _: Option<Box<RawValue>>) -> RawRpcFuture<'a, Box<RawValue>> {
+        Box::pin(async move {
+            self.served.lock().expect("not poisoned").push(method.to_string());
+            let left = self.requests_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+            if left.is_err() {
+                return Err(RpcError::Client("connection reset".into()));
+            }
+            let answer = match method {
+                "chain_getBlockHash" => format!("\"0x{}\"", hex::encode([self.genesis; 32])),
+                "refuse" => {
+                    return Err(RpcError::User(subxt::rpcs::UserError { code: 7, message: "no".into(), data: None }))
+                },
+                _ => format!("\"{}\"", self.genesis),
+            };
+            Ok(RawValue::from_string(answer).expect("valid JSON"))
+        })
+    }
+
+    fn subscribe_raw<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<Box<RawValue>>,
+        _: &'a str,
+    ) -> RawRpcFuture<'a, RawRpcSubscription> {
+        Box::pin(async { Err(RpcError::Client("connection reset".into())) })
+    }
+}
+
+struct Net(HashMap<String, Endpoint>);
+
+impl Connect for Net {
+    fn connect<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<RpcClient, String>> {
+        let endpoint = self.0.get(url).cloned();
+        Box::pin(async move { endpoint.map(RpcClient::new).ok_or_else(|| "connection refused".to_string()) })
+    }
+}
+
+fn transport(urls: &[&str], endpoints: &[(&str, &Endpoint)]) -> Transport {
+    let net = Net(endpoints.iter().map(|(url, endpoint)| (url.to_string(), (*endpoint).clone())).collect());
+    let urls = urls.iter().map(|url| url.to_string()).collect();
+    Transport(Arc::new(Failover::new(urls, net, Duration::ZERO)))
+}
+
+async fn ask(transport: &Transport, method: &str) -> Result<String, RpcError> {
+    transport.request_raw(method, None).await.map(|answer| answer.get().to_string())
+}
+
+#[tokio::test]
+async fn the_next_endpoint_takes_over_when_one_fails() {
+    let (a, b) = (Endpoint::new(1, 2), Endpoint::new(1, 99));
+    let transport = transport(&["a", "b"], &[("a", &a), ("b", &b)]);
+    ask(&transport, "x").await.expect("a answers");
+    assert_eq!(transport.0.url().await.as_deref(), Some("a"));
+    ask(&transport, "y").await.expect("b answers");
+    assert_eq!(transport.0.url().await.as_deref(), Some("b"));
+    assert_eq!(b.served(), ["chain_getBlockHash", "y"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_connections_is_passed_over() {
+    let b = Endpoint::new(1, 99);
+    let transport = transport(&["a", "b"], &[("b", &b)]);
+    ask(&transport, "x").await.expect("b answers");
+}
+
+#[tokio::test]
+async fn an_endpoint_of_another_chain_is_not_used() {
+    let (a, b) = (Endpoint::new(1, 2), Endpoint::new(2, 99));
+    let transport = transport(&["a", "b"], &[("a", &a), ("b", &b)]);
+    ask(&transport, "x").await.expect("a answers");
+    let error = ask(&transport, "y").await.expect_err("only another chain is left").to_string();
+    assert!(error.contains("another chain"), "{error}");
+    assert_eq!(b.served(), ["chain_getBlockHash"]);
+}
+
+#[tokio::test]
+async fn submissions_are_sent_once_only() {
+    let (a, b) = (Endpoint::new(1, 1), Endpoint::new(1, 99));
+    let transport = transport(&["a", "b"], &[("a", &a), ("b", &b)]);
+    ask(&transport, "author_submitExtrinsic").await.expect_err("a broke");
+    assert_eq!(a.served(), ["chain_getBlockHash", "author_submitExtrinsic"]);
+    assert!(b.served().is_empty());
+    ask(&transport, "x").await.expect("b answers afterwards");
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_a_broken_connection() {
+    let a = Endpoint::new(1, 99);
+    let transport = transport(&["a"], &[("a", &a)]);
+    assert!(matches!(ask(&transport, "refuse").await, Err(RpcError::User(_))));
+    assert_eq!(a.served(), ["chain_getBlockHash", "refuse"]);
+    assert_eq!(transport.0.url().await.as_deref(), Some("a"));
+}
+
+#[tokio::test]
+async fn all_endpoints_are_named_when_none_serves() {
+    let transport = transport(&["a", "b"], &[]);
+    let error = ask(&transport, "x").await.expect_err("nobody there");
+    let RpcError::Client(cause) = error else { panic!("wrong kind") };
+    let cause = cause.downcast_ref::<Unreachable>().expect("typed").to_string();
+    assert_eq!(cause, "a (connection refused); b (connection refused)");
+}
+
+#[tokio::test]
+async fn requests_give_up_after_some_attempts() {
+    let a = Endpoint::new(1, 0);
+    a.requests_left.store(1, Ordering::SeqCst);
+    let transport = transport(&["a"], &[("a", &a)]);
+    ask(&transport, "x").await.expect_err("breaks for good");
+    assert!(a.served().len() <= 2 * ATTEMPTS_MAX);
+}
+
+#[test]
+fn urls_are_checked() {
+    for good in ["ws://127.0.0.1:9944", "wss://rpc.example.org", "ws://[::1]:9944/path", "ws://[::1]", "wss://u:p@h:1"]
+    {
+        check_url(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for bad in [
+        "",
+        "127.0.0.1:9944",
+        "http://127.0.0.1:9944",
+        "https://h",
+        "ws://",
+        "ws://:9944",
+        "ws://h:0",
+        "ws://h:65536",
+        "ws://h:x",
+        "ws://h h:1",
+        "ftp://h",
+    ] {
+        assert_eq!(check_url(bad).expect_err(bad).kind(), crate::ErrorKind::Invalid);
+    }
+}

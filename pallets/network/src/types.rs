@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+/// What a network fixes at its genesis. See [`NetworkParameters::check`] for the bounds.
+#[derive(
+    Clone,
+    PartialEq,
+    Eq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+    Debug,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NetworkParameters {
+    /// Blocks in an epoch (= session); at least 4, so that a randomness epoch has blocks to draw from.
+    pub epoch_duration_blocks: u32,
+    /// Sessions in a staking era; at least 1.
+    pub sessions_per_era: u32,
+    /// Eras that unbonded stake stays slashable; at least 1.
+    pub bonding_duration_eras: u32,
+    /// Eras between offence and slash; less than the bonding duration, or the stake would be gone.
+    pub slash_defer_duration_eras: u32,
+    /// Governance periods (voting, confirmation, enactment, vote locks, spending) are divided by this; at least 1.
+    pub governance_speedup: u32,
+}
+
+impl NetworkParameters {
+    /// Epochs of 1 hour, eras of 6 hours, unbonding in 14 days, slashes after 7 days (at 3 s a block).
+    ///
+    /// An hour keeps the validator set responsive and an election (the heaviest block) rare; 14 days of slashable stake
+    /// bound long-range attacks to nodes that were offline for longer than that; 7 days leave governance half of it to
+    /// undo a slash that a software fault caused.
+    pub const PRODUCTION: Self = Self {
+        epoch_duration_blocks: 1_200,
+        sessions_per_era: 6,
+        bonding_duration_eras: 56,
+        slash_defer_duration_eras: 28,
+        governance_speedup: 1,
+    };
+
+    /// Epochs of half a minute, eras of a minute, unbonding in three; a referendum takes about a minute.
+    pub const FAST: Self = Self {
+        epoch_duration_blocks: 10,
+        sessions_per_era: 2,
+        bonding_duration_eras: 3,
+        slash_defer_duration_eras: 0,
+        governance_speedup: 20_160,
+    };
+
+    /// Whether these values can run a network.
+    ///
+    /// # Errors
+    /// The bound that is not kept, by its field's name.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.epoch_duration_blocks < 4 {
+            return Err("epochDurationBlocks must be at least 4");
+        }
+        if self.sessions_per_era == 0 {
+            return Err("sessionsPerEra must be at least 1");
+        }
+        if self.bonding_duration_eras == 0 {
+            return Err("bondingDurationEras must be at least 1");
+        }
+        if self.slash_defer_duration_eras >= self.bonding_duration_eras {
+            return Err("slashDeferDurationEras must be less than bondingDurationEras");
+        }
+        if self.governance_speedup == 0 {
+            return Err("governanceSpeedup must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// `blocks` of production as this network's periods run: never less than 1.
+    pub fn shorten(&self, blocks: u32) -> u32 {
+        blocks.checked_div(self.governance_speedup).unwrap_or(blocks).max(1)
+    }
+}
+
+impl Default for NetworkParameters {
+    fn default() -> Self {
+        Self::PRODUCTION
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Every pallet's settings, one file per concern.
+
+mod accounts;
+mod assets;
+pub mod consensus;
+mod contracts;
+pub mod governance;
+pub mod money;
+mod staking;
+mod system;
+
+pub use staking::{BagThresholds, Inflation};
+pub use system::{BlockLength, BlockWeights, RuntimeParameters};

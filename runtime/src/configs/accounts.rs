@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Accounts that act together, for one another, in batches, or under a name.
+
+use super::system::RootOrigin;
+use crate::{
+    constants::{currency::deposit, time::DAYS},
+    Balances, OriginCaller, Runtime, RuntimeCall, RuntimeEvent, Signature, System,
+};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::traits::{ConstU128, ConstU32, InstanceFilter};
+use scale_info::TypeInfo;
+use sp_runtime::traits::{BlakeTwo256, Verify};
+
+impl pallet_utility::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeCall = RuntimeCall;
+    type PalletsOrigin = OriginCaller;
+    type WeightInfo = pallet_utility::weights::SubstrateWeight<Runtime>;
+}
+
+/// What a proxy may do for its principal.
+#[derive(
+    Copy,
+    Clone,
+    Default,
+    Eq,
+    PartialEq,
+    Ord,
+    PartialOrd,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    Debug,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub enum ProxyType {
+    /// Everything.
+    #[default]
+    Any,
+    /// Everything that leaves coins, issued assets and property where they are.
+    NonTransfer,
+    /// Voting, referenda and the treasury.
+    Governance,
+    /// Validating and nominating, session keys, pools.
+    Staking,
+    /// Refusing announced proxy calls.
+    CancelProxy,
+}
+
+impl InstanceFilter<RuntimeCall> for ProxyType {
+    fn filter(&self, call: &RuntimeCall) -> bool {
+        match self {
+            ProxyType::Any => true,
+            ProxyType::NonTransfer => matches!(
+                call,
+                RuntimeCall::System(..)
+                    | RuntimeCall::Session(..)
+                    | RuntimeCall::Staking(..)
+                    | RuntimeCall::VoterList(..)
+                    | RuntimeCall::Preimage(..)
+                    | RuntimeCall::ConvictionVoting(..)
+                    | RuntimeCall::Referenda(..)
+                    | RuntimeCall::Treasury(..)
+                    | RuntimeCall::Utility(..)
+                    | RuntimeCall::Multisig(..)
+                    | RuntimeCall::Identity(..)
+                    | RuntimeCall::Vesting(pallet_vesting::Call::vest { .. })
+                    | RuntimeCall::Vesting(pallet_vesting::Call::vest_other { .. })
+            ),
+            ProxyType::Governance => matches!(
+                call,
+                RuntimeCall::Preimage(..)
+                    | RuntimeCall::ConvictionVoting(..)
+                    | RuntimeCall::Referenda(..)
+                    | RuntimeCall::Treasury(..)
+                    | RuntimeCall::Utility(..)
+            ),
+            ProxyType::Staking => matches!(
+                call,
+                RuntimeCall::Staking(..)
+                    | RuntimeCall::Session(..)
+                    | RuntimeCall::VoterList(..)
+                    | RuntimeCall::NominationPools(..)
+                    | RuntimeCall::Utility(..)
+            ),
+            ProxyType::CancelProxy => {
+                matches!(call, RuntimeCall::Proxy(pallet_proxy::Call::reject_announcement { .. }))
+            },
+        }
+    }
+
+    fn is_superset(&self, other: &Self) -> bool {
+        match (self, other) {
+            (this, that) if this == that => true,
+            (ProxyType::Any, _) => true,
+            (_, ProxyType::Any) => false,
+            (ProxyType::NonTransfer, ProxyType::Governance) => true,
+            _ => false,
+        }
+    }
+}
+
+impl pallet_proxy::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeCall = RuntimeCall;
+    type Currency = Balances;
+    type ProxyType = ProxyType;
+    type ProxyDepositBase = ConstU128<{ deposit(1, 8) }>;
+    type ProxyDepositFactor = ConstU128<{ deposit(0, 37) }>;
+    type MaxProxies = ConstU32<32>;
+    type WeightInfo = pallet_proxy::weights::SubstrateWeight<Runtime>;
+    type MaxPending = ConstU32<32>;
+    type CallHasher = BlakeTwo256;
+    type AnnouncementDepositBase = ConstU128<{ deposit(1, 8) }>;
+    type AnnouncementDepositFactor = ConstU128<{ deposit(0, 68) }>;
+    type BlockNumberProvider = System;
+}
+
+impl pallet_multisig::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeCall = RuntimeCall;
+    type Currency = Balances;
+    type DepositBase = ConstU128<{ deposit(1, 88) }>;
+    type DepositFactor = ConstU128<{ deposit(0, 32) }>;
+    type MaxSignatories = ConstU32<100>;
+    type WeightInfo = pallet_multisig::weights::SubstrateWeight<Runtime>;
+    type BlockNumberProvider = System;
+}
+
+impl pallet_identity::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type Currency = Balances;
+    type BasicDeposit = ConstU128<{ deposit(1, 17) }>;
+    type ByteDeposit = ConstU128<{ deposit(0, 1) }>;
+    type UsernameDeposit = ConstU128<{ deposit(0, 32) }>;
+    type SubAccountDeposit = ConstU128<{ deposit(1, 53) }>;
+    type MaxSubAccounts = ConstU32<100>;
+    type IdentityInformation = pallet_identity::legacy::IdentityInfo<ConstU32<16>>;
+    type MaxRegistrars = ConstU32<20>;
+    type Slashed = super::staking::ToTreasury;
+    type ForceOrigin = RootOrigin;
+    type RegistrarOrigin = RootOrigin;
+    type OffchainSignature = Signature;
+    type SigningPublicKey = <Signature as Verify>::Signer;
+    type UsernameAuthorityOrigin = RootOrigin;
+    type PendingUsernameExpiration = ConstU32<{ 7 * DAYS }>;
+    type UsernameGracePeriod = ConstU32<{ 30 * DAYS }>;
+    type MaxSuffixLength = ConstU32<7>;
+    type MaxUsernameLength = ConstU32<32>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = ();
+    type WeightInfo = pallet_identity::weights::SubstrateWeight<Runtime>;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+mod chain;
+mod fees;
+mod genesis;
+mod invariants;
+mod metadata;
+mod staking;
+
+use crate::{constants::currency::CRN, *};
+use frame_support::{assert_noop, assert_ok};
+use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave};
+
+fn signed(who: Sr25519Keyring) -> RuntimeOrigin {
+    RuntimeOrigin::signed(who.to_account_id())
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transfers a second that one validator takes over RPC, executes and finalizes. See scripts/bench.
+import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { CRN, connect } from '../lib/chain.mjs';
+import { Network } from '../lib/network.mjs';
+import { TARGET, variant } from '../lib/paths.mjs';
+import { endow, exportSpec, formatSpec, replaceCode } from '../lib/spec.mjs';
+import { seconds, sleep, until } from '../lib/wait.mjs';
+import { join } from 'node:path';
+import { sr25519Sign } from '@polkadot/wasm-crypto';
+import { BlockReader, building, latencies, percentile } from './blocks.mjs';
+import { Load } from './load.mjs';
+import { checkAgainst, encodeTransfer, frame, presign, senders } from './transfers.mjs';
+import { Usage } from './usage.mjs';
+
+const WARM_UP_BLOCKS = 3;
+const POOL = { '--pool-limit': 65_536, '--pool-kbytes': 131_072 };
+
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    senders: { type: 'string', default: '10000' },
+    'max-tps': { type: 'string', default: '3500' },
+    connections: { type: 'string', default: '8' },
+    batch: { type: 'string', default: '100' },
+    runtime: { type: 'string', default: 'both' },
+    'pool-type': { type: 'string', default: 'fork-aware' },
+    json: { type: 'string' },
+  },
+});
+const windowSeconds = Number(options.seconds);
+
+const RUNTIMES = {
+  default: { title: 'the same runtime with the SDK\'s default weights', code: () => variant('sdk-default-weights', 'CAIRN_DEFAULT_WEIGHTS_WASM'), maxTps: 1200 },
+  ours: { title: 'Cairn\'s runtime', code: () => null, maxTps: Number(options['max-tps']) },
+};
+
+const say = (text) => console.log(text);
+const round = (x, digits = 0) => Number(x.toFixed(digits));
+
+async function run(accounts, { title, path: code, maxTps }) {
+  say(`\n${title}`);
+  const network = new Network();
+  let api;
+  let load;
+  try {
+    const spec = endow(exportSpec('dev'), accounts.map(({ address }) => address), 1_000n * CRN);
+    if (code) replaceCode(spec, code);
+    const file = network.file('bench.json', formatSpec(spec));
+    const node = await network.add({
+      name: 'bench',
+      args: ['--chain', file, '--alice', '--force-authoring', '--unsafe-force-node-key-generation',
+        '--pool-type', options['pool-type'], ...Object.entries(POOL).flat().map(String)],
+    });
+    api = await connect(node.url);
+
+    const shared = frame(api);
+    const sample = encodeTransfer(shared, sr25519Sign, accounts[0], accounts[1].publicKey, 7);
+    checkAgainst(api, sample, accounts[0], accounts[1].address, 7);
+    // What the window, the warm-up and a full pool can take.
+    const perSender = Math.ceil((maxTps * (windowSeconds + 30)) / accounts.length);
+    const total = perSender * accounts.length;
+    const signing = Date.now();
+    const byConnection = await presign({
+      frame: shared, accounts, perSender, connections: Number(options.connections), batch: Number(options.batch),
+    });
+    say(`  signed ${total} transfers in ${round((Date.now() - signing) / 1000, 1)} s`);
+    await node.waitFinalized(2);
+
+    load = new Load({ url: node.url, byConnection, total });
+    await load.start();
+    return await measure({ api, node, load, accounts, total });
+  } catch (error) {
+    if (load) error.message += `\nrefused: ${JSON.stringify(Object.fromEntries(load.refused))}`;
+    throw error;
+  } finally {
+    load?.close();
+    await api?.disconnect();
+    await network.close();
+  }
+}
+
+async function measure({ api, node, load, accounts, total }) {
+  const carrying = () => load.blocks.filter(({ count }) => count > 0);
+  await until('the load is in blocks', () => carrying().length > WARM_UP_BLOCKS, { timeoutMs: seconds(90), everyMs: 100 });
+  const first = carrying()[WARM_UP_BLOCKS];
+  const usage = new Usage(node.process.pid);
+  const ourCpu = process.cpuUsage();
+  const openedAt = Date.now();
+  let last;
+  while (!last) {
+    await sleep(100);
+    if (load.exhausted) throw new Error(`all ${total} signed transfers were sent before the window ended: raise --max-tps`);
+    if (!node.alive) throw new Error(`the node ended\n${node.process.tail()}`);
+    const newest = load.blocks.at(-1);
+    if (newest.bestAt - first.bestAt >= windowSeconds * 1000) last = newest;
+  }
+  const nodeUsage = usage.end();
+  const { user, system } = process.cpuUsage(ourCpu);
+  const generatorCores = (user + system) / 1e3 / (Date.now() - openedAt);
+  load.stop();
+  await load.finalizedUpTo(last.number);
+
+  // From behind the window's first block to its last: whole blocks, over the time between them.
+  const window = load.blocks.filter(({ number }) => number > first.number && number <= last.number);
+  const reader = await BlockReader.create(api, node);
+  const opening = await reader.read(first.hash);
+  const read = [];
+  for (const { hash } of window) {
+    const canonical = await node.call('chain_getBlockHash', window[read.length].number);
+    if (canonical !== hash) throw new Error('a block of the window was not finalized');
+    read.push(await reader.read(hash));
+  }
+  const transfers = read.reduce((sum, block) => sum + block.transfers, 0);
+  const spanSeconds = (read.at(-1).timeMs - opening.timeMs) / 1000;
+  const { inclusion, finality } = latencies(window, accounts, load.sentAt);
+  const { times, ends } = building(node.process.output());
+  return {
+    tps: transfers / spanSeconds,
+    transfers,
+    spanSeconds,
+    failed: read.reduce((sum, block) => sum + block.failed, 0),
+    refused: Object.fromEntries(load.refused),
+    perBlock: read.map((block) => block.transfers),
+    backlogPerBlock: window.map(({ backlog }) => backlog),
+    fullness: read.reduce((sum, block) => sum + block.fullness, 0) / read.length,
+    buildMs: { p50: percentile(times, 50), p99: percentile(times, 99) },
+    blocksEndedBy: ends,
+    inclusionMs: { p50: percentile(inclusion, 50), p99: percentile(inclusion, 99) },
+    finalityMs: { p50: percentile(finality, 50), p99: percentile(finality, 99) },
+    node: nodeUsage,
+    generatorCores,
+  };
+}
+
+/** What holds the figure down, as far as the numbers show it. */
+function bottleneck({ fullness, blocksEndedBy, backlogPerBlock, node, generatorCores }) {
+  if (fullness > 0.95) return 'the block\'s weight limit: blocks are full';
+  const ends = Object.entries(blocksEndedBy).sort(([, a], [, b]) => b - a)[0]?.[0];
+  if (ends === 'HitDeadline') return 'the author\'s time for building a block';
+  if (percentile(backlogPerBlock, 50) < 500) {
+    return `taking transfers in: the pool ran empty (node ${node.cores.toFixed(2)} cores, load generator ${generatorCores.toFixed(2)})`;
+  }
+  return `the pool gave the author no more transfers (blocks ended by ${ends})`;
+}
+
+function report(result) {
+  const { perBlock } = result;
+  const lines = [
+    ['transfers a second', `${round(result.tps)}  (${result.transfers} Transfer events in finalized blocks over ${result.spanSeconds} s)`],
+    ['per block', `min ${Math.min(...perBlock)}, median ${percentile(perBlock, 50)}, max ${Math.max(...perBlock)}: ${perBlock.join(' ')}`],
+    ['inclusion time', `p50 ${round(result.inclusionMs.p50)} ms, p99 ${round(result.inclusionMs.p99)} ms`],
+    ['finality time', `p50 ${round(result.finalityMs.p50)} ms, p99 ${round(result.finalityMs.p99)} ms`],
+    ['block weight used', `${round(result.fullness * 100)}% of what transfers may take`],
+    ['building a block', `p50 ${result.buildMs.p50} ms, p99 ${result.buildMs.p99} ms; ended by ${JSON.stringify(result.blocksEndedBy)}`],
+    ['node', `${round(result.node.cores, 2)} cores, ${round(result.node.rssMibAfter)} MiB (peak ${round(result.node.rssMibPeak)} MiB, ${round(result.node.rssMibBefore)} MiB before)`],
+    ['load generator', `${round(result.generatorCores, 2)} cores`],
+    ['failed, refused', `${result.failed}, ${JSON.stringify(result.refused)}`],
+    ['bottleneck', bottleneck(result)],
+  ];
+  for (const [what, value] of lines) say(`  ${what.padEnd(20)} ${value}`);
+}
+
+/** What building blocks does without RPC, pool and finality: `cairn-bench-build` prints {"transfers_per_second": n}. */
+function buildingAlone() {
+  const tool = join(process.env.BIN ?? join(TARGET, 'release'), 'cairn-bench-build');
+  if (!existsSync(tool)) return null;
+  return JSON.parse(execFileSync(tool, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })).transfers_per_second;
+}
+
+const wanted = options.runtime === 'both' ? Object.keys(RUNTIMES) : [options.runtime];
+for (const name of wanted) {
+  if (!RUNTIMES[name]) throw new Error('--runtime takes ours, default or both');
+  RUNTIMES[name].path = RUNTIMES[name].code();
+}
+
+say(`${options.senders} senders, ${options.connections} connections with batches of ${options.batch}, pool ${options['pool-type']} ${JSON.stringify(POOL)}`);
+const accounts = await senders(Number(options.senders));
+const results = {};
+const alone = buildingAlone();
+for (const name of wanted) {
+  results[name] = await run(accounts, RUNTIMES[name]);
+  report(results[name]);
+}
+say('');
+if (results.ours && results.default) {
+  results.ratio = results.ours.tps / results.default.tps;
+  say(`ours : default weights    ${round(results.ratio, 2)}`);
+}
+if (alone && results.ours) {
+  results.buildingAlone = alone;
+  results.shareOfBuildingAlone = results.ours.tps / alone;
+  say(`building blocks alone     ${round(alone)} transfers a second; sustained over RPC: ${round(100 * results.shareOfBuildingAlone)}% of it`);
+} else if (!alone) {
+  say('building blocks alone     not measured: no cairn-bench-build beside the binaries');
+}
+if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
