@@ -11,5 +11,7 @@ pub mod money;
 mod staking;
 mod system;
 
-pub use staking::{BagThresholds, Inflation};
+pub use accounts::ProxyType;
+pub use contracts::ContractCalls;
+pub use staking::{BagThresholds, Inflation, MAX_ELECTION_TARGETS};
 pub use system::{BlockLength, BlockWeights, RuntimeParameters};

@@ -66,6 +66,7 @@ fn test_network(validators: &[(Sr25519Keyring, Ed25519Keyring)], validator_count
             slash_reward_fraction: Perbill::from_percent(10),
             min_nominator_bond: MIN_NOMINATOR_BOND,
             min_validator_bond: MIN_VALIDATOR_BOND,
+            max_validator_count: Some(crate::configs::MAX_ELECTION_TARGETS),
             stakers: validators
                 .iter()
                 .map(|(name, _)| (stash(name), stash(name), STAKE, StakerStatus::<AccountId>::Validator))

@@ -172,7 +172,7 @@ mod runtime {
     #[runtime::pallet_index(12)]
     pub type Vesting = pallet_vesting::Pallet<Runtime>;
 
-    // Consensus. Babe before Authorship and Session; Offences and Historical after Session.
+    // Consensus. Babe before Authorship and Session; Staking before Session, whose genesis asks it for validators.
     #[runtime::pallet_index(20)]
     pub type Babe = pallet_babe::Pallet<Runtime>;
     #[runtime::pallet_index(21)]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 mod chain;
+mod exchange;
 mod fees;
+mod filters;
 mod genesis;
 mod invariants;
 mod metadata;

@@ -67,18 +67,28 @@ describe('a full disk', { timeout: seconds(420) }, () => {
     await node.waitFinalized(state.number + 3);
   }
 
+  /** Whether there is a disk; only who says so may do without the two tests that need one. */
+  function haveDisk(t) {
+    if (disk) return true;
+    if (!process.env.CAIRN_E2E_NO_MOUNT) {
+      assert.fail(`a disk cannot be mounted here (${reason}): run as root, or leave this out with CAIRN_E2E_NO_MOUNT=1`);
+    }
+    t.skip(reason);
+    return false;
+  }
+
   test('below the threshold the node says so and stops; with space again it goes on', async (t) => {
-    if (!disk) return t.skip(`a disk cannot be mounted here: ${reason}`);
+    if (!haveDisk(t)) return;
     node = await startNode('--db-storage-threshold', String(THRESHOLD_MIB), '--db-storage-polling-period', '1');
     const state = await finalizeSomething();
 
     disk.fillTo(THRESHOLD_MIB - 8);
     const exit = await within('the node stops by itself', node.process.ended, seconds(60));
     assert.notEqual(exit.code, 0, 'a node that stopped for this reason did not succeed');
-    assert.match(node.process.output(), /Available space \d+MiB for path .* dropped below threshold: 128MiB , terminating/);
+    assert.match(node.process.tail(), /Available space \d+MiB for path .* dropped below threshold: 128MiB , terminating/);
 
     // Started again without space, it refuses with the same reason.
-    await assert.rejects(node.restart(), /space|below threshold/i);
+    await assert.rejects(node.restart(), /disk of the database .* is nearly full/);
 
     disk.clear();
     await node.restart();
@@ -86,7 +96,7 @@ describe('a full disk', { timeout: seconds(420) }, () => {
   });
 
   test('even when not a byte is left, what was finalized survives', async (t) => {
-    if (!disk) return t.skip(`a disk cannot be mounted here: ${reason}`);
+    if (!haveDisk(t)) return;
     node = await startNode('--db-storage-threshold', '0');
     const state = await finalizeSomething();
 

@@ -4,7 +4,7 @@
 
 use crate::{
     cli::Cli,
-    service::{components::Components, Client},
+    service::{components::Components, Backend, Client},
 };
 use cairn_runtime::{
     opaque::Block, AccountId, BalancesCall, Hash, Runtime, RuntimeCall, SignedPayload, SystemCall, TxExtension,
@@ -12,12 +12,17 @@ use cairn_runtime::{
 };
 use codec::Encode;
 use frame_benchmarking_cli::{BenchmarkCmd, ExtrinsicBuilder, ExtrinsicFactory, SUBSTRATE_REFERENCE_HARDWARE};
+use kvdb_rocksdb::DatabaseConfig;
 use sc_cli::{Result, SubstrateCli};
+use sc_service::{Configuration, DatabaseSource};
 use sp_blockchain::HeaderBackend;
 use sp_core::Pair;
+use sp_database::{ColumnId, Database};
 use sp_inherents::{InherentData, InherentDataProvider};
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{generic::Era, traits::HashingFor, MultiSignature, OpaqueExtrinsic};
+use sp_state_machine::Storage;
+use sp_trie::{prefixed_key, DBValue};
 use std::{sync::Arc, time::Duration};
 
 /// Runs the measurement that `command` names.
@@ -25,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 /// `pallet` and `overhead` measure the runtime of the chain specification, or the one that `--runtime` names.
 pub fn run(cli: &Cli, command: &BenchmarkCmd) -> Result<()> {
     let runner = cli.create_runner(command)?;
-    runner.sync_run(|config| match command {
+    runner.sync_run(|mut config| match command {
         BenchmarkCmd::Pallet(command) => {
             let spec = command.runtime.is_none().then_some(config.chain_spec);
             command.run_with_spec::<HashingFor<Block>, ()>(spec)
@@ -35,15 +40,19 @@ pub fn run(cli: &Cli, command: &BenchmarkCmd) -> Result<()> {
             command.run_with_default_builder_and_spec::<Block, ()>(spec)
         },
         BenchmarkCmd::Machine(command) => command.run(&config, SUBSTRATE_REFERENCE_HARDWARE.clone()),
-        BenchmarkCmd::Block(command) => command.run(Components::new(&config)?.client),
+        BenchmarkCmd::Block(command) => {
+            let (components, _task_manager) = Components::new(&config)?;
+            command.run(components.client.clone())
+        },
         BenchmarkCmd::Storage(command) => {
-            let Components { client, backend, .. } = Components::new(&config)?;
-            let (database, storage) = (backend.expose_db(), backend.expose_storage());
-            let trie_cache = backend.expose_shared_trie_cache();
-            command.run(config, client, database, storage, trie_cache)
+            let state = StateColumn::open(&mut config)?;
+            let (components, _task_manager) = Components::new(&config)?;
+            let database = (state.0.clone(), STATE_COLUMN);
+            command.run::<Block, Backend, Client>(config, components.client, database, Arc::new(state), None)
         },
         BenchmarkCmd::Extrinsic(command) => {
-            let client = Components::new(&config)?.client;
+            let (components, _task_manager) = Components::new(&config)?;
+            let client = components.client.clone();
             let extrinsics = ExtrinsicFactory(vec![
                 Box::new(Signed::remark(&client)),
                 Box::new(Signed::transfer_keep_alive(&client)),
@@ -51,6 +60,36 @@ pub fn run(cli: &Cli, command: &BenchmarkCmd) -> Result<()> {
             command.run(client, first_block_inherents()?, Vec::new(), &extrinsics)
         },
     })
+}
+
+/// The column of the node's database that holds the state's trie, below all of the client's caches.
+struct StateColumn(Arc<dyn Database<Hash>>);
+
+/// Where `sc-client-db` keeps the state.
+const STATE_COLUMN: ColumnId = 1;
+
+impl StateColumn {
+    /// Opens the RocksDB that `config` names, and makes `config` use it through this handle.
+    fn open(config: &mut Configuration) -> Result<Self> {
+        /// As many as `sc-client-db` opens; it keeps to those it knows.
+        const COLUMNS: u32 = 13;
+
+        let DatabaseSource::RocksDb { path, .. } = &config.database else {
+            return Err("this command measures RocksDB: run it with --db rocksdb".into());
+        };
+        let new = !path.exists();
+        std::fs::create_dir_all(path)?;
+        let database = kvdb_rocksdb::Database::open(&DatabaseConfig::with_columns(COLUMNS), path)?;
+        let database = sp_database::as_database(database);
+        config.database = DatabaseSource::Custom { db: database.clone(), require_create_flag: new };
+        Ok(Self(database))
+    }
+}
+
+impl Storage<HashingFor<Block>> for StateColumn {
+    fn get(&self, key: &Hash, prefix: (&[u8], Option<u8>)) -> std::result::Result<Option<DBValue>, String> {
+        Ok(self.0.get(STATE_COLUMN, &prefixed_key::<HashingFor<Block>>(key, prefix)))
+    }
 }
 
 /// Inherent data of a block in slot 0.

@@ -54,18 +54,21 @@ pub enum Subcommand {
     /// Show best and finalized block of the database
     ChainInfo(sc_cli::ChainInfoCmd),
 
+    /// Measure how fast this machine builds a block out of given transactions
+    BuildingSpeed(crate::building::BuildingSpeedCmd),
+
     /// Measure weights and this machine
-    #[cfg(feature = "runtime-benchmarks")]
+    #[cfg(feature = "benchmark")]
     #[command(subcommand)]
     Benchmark(frame_benchmarking_cli::BenchmarkCmd),
 
-    /// Measure weights and this machine (not in this build: needs the feature `runtime-benchmarks`)
-    #[cfg(not(feature = "runtime-benchmarks"))]
+    /// Measure weights and this machine (not in this build: needs the feature `benchmark`)
+    #[cfg(not(feature = "benchmark"))]
     Benchmark(AbsentBenchmark),
 }
 
 /// Takes whatever follows `benchmark`, so that the answer is which feature is missing rather than a usage error.
-#[cfg(not(feature = "runtime-benchmarks"))]
+#[cfg(not(feature = "benchmark"))]
 #[derive(Debug, clap::Args)]
 pub struct AbsentBenchmark {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -116,7 +119,7 @@ mod tests {
         assert!(parse("cairn-node key generate-node-key --base-path d --chain local").is_ok());
     }
 
-    #[cfg(not(feature = "runtime-benchmarks"))]
+    #[cfg(not(feature = "benchmark"))]
     #[test]
     fn benchmark_parses_whatever_follows() {
         let cli = parse("cairn-node benchmark pallet --chain dev --pallet *").unwrap();

@@ -10,7 +10,7 @@ use crate::{
 use cairn_runtime::{opaque::Block, BlockNumber};
 use futures::Future;
 use sc_cli::{CliConfiguration, Error, KeySubcommand, Result, SubstrateCli};
-use sc_service::{Configuration, TaskManager};
+use sc_service::Configuration;
 use std::{pin::Pin, sync::Arc};
 
 impl SubstrateCli for Cli {
@@ -60,26 +60,27 @@ pub fn run() -> Result<()> {
             cli.create_runner(command)?.sync_run(|config| command.run::<Block>(&config))
         },
         Some(Subcommand::CheckBlock(command)) => {
-            on_database(&cli, command, |parts, _config| Box::pin(command.run(parts.client, parts.import_queue)))
+            on_import_queue(&cli, command, |client, queue| Box::pin(command.run(client, queue)))
         },
         Some(Subcommand::ImportBlocks(command)) => {
-            on_database(&cli, command, |parts, _config| Box::pin(command.run(parts.client, parts.import_queue)))
+            on_import_queue(&cli, command, |client, queue| Box::pin(command.run(client, queue)))
         },
         Some(Subcommand::ExportBlocks(command)) => {
-            on_database(&cli, command, |parts, config| Box::pin(command.run(parts.client, config.database)))
+            on_database(&cli, command, |client, _backend, config| Box::pin(command.run(client, config.database)))
         },
         Some(Subcommand::ExportState(command)) => {
-            on_database(&cli, command, |parts, config| Box::pin(command.run(parts.client, config.chain_spec)))
+            on_database(&cli, command, |client, _backend, config| Box::pin(command.run(client, config.chain_spec)))
         },
-        Some(Subcommand::Revert(command)) => on_database(&cli, command, |parts, _config| {
-            Box::pin(command.run(parts.client, parts.backend, Some(Box::new(revert_consensus))))
+        Some(Subcommand::Revert(command)) => on_database(&cli, command, |client, backend, _config| {
+            Box::pin(command.run(client, backend, Some(Box::new(revert_consensus))))
         }),
-        #[cfg(feature = "runtime-benchmarks")]
+        Some(Subcommand::BuildingSpeed(command)) => cli.create_runner(command)?.sync_run(|config| command.run(&config)),
+        #[cfg(feature = "benchmark")]
         Some(Subcommand::Benchmark(command)) => crate::benchmarking::run(&cli, command),
-        #[cfg(not(feature = "runtime-benchmarks"))]
+        #[cfg(not(feature = "benchmark"))]
         Some(Subcommand::Benchmark(_)) => Err(Error::Input(
-            "this binary was built without benchmarks. Build one with `cargo build --release --package cairn-node \
-             --features runtime-benchmarks`; it is for measuring only and must not join a network"
+            "this binary was built without benchmarks. Build one with `cargo build --release --workspace --features \
+             cairn-node/benchmark`; `scripts/weights` does, and runs them"
                 .into(),
         )),
     }
@@ -100,25 +101,47 @@ fn run_key(cli: &Cli, command: &KeySubcommand) -> Result<()> {
     }
 }
 
+type ImportQueue = sc_consensus::DefaultImportQueue<Block>;
 type Work<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
-
-/// What a node holds without its network, less what no subcommand works with.
-struct Parts {
-    client: Arc<Client>,
-    backend: Arc<Backend>,
-    import_queue: sc_consensus::DefaultImportQueue<Block>,
-}
 
 /// Opens the database of the chosen chain, and runs `work` on it until it is done or a signal comes.
 fn on_database<'a, Command: CliConfiguration>(
     cli: &Cli,
     command: &Command,
-    work: impl FnOnce(Parts, Configuration) -> Work<'a>,
+    work: impl FnOnce(Arc<Client>, Arc<Backend>, Configuration) -> Work<'a>,
 ) -> Result<()> {
-    cli.create_runner(command)?.async_run(|config| -> Result<(Work<'a>, TaskManager)> {
-        let Components { client, backend, import_queue, task_manager, .. } = Components::new(&config)?;
-        Ok((work(Parts { client, backend, import_queue }, config), task_manager))
+    on_components(cli, command, |components, config| {
+        (work(components.client.clone(), components.backend.clone(), config), components)
     })
+}
+
+/// The same for work that puts blocks through the import queue.
+fn on_import_queue<'a, Command: CliConfiguration>(
+    cli: &Cli,
+    command: &Command,
+    work: impl FnOnce(Arc<Client>, ImportQueue) -> Work<'a>,
+) -> Result<()> {
+    on_components(cli, command, |components, _config| {
+        let Components { client, import_queue, transaction_pool, consensus, .. } = components;
+        (work(client, import_queue), (transaction_pool, consensus))
+    })
+}
+
+/// `work` returns what is to be done and what must not be dropped meanwhile.
+fn on_components<'a, Command: CliConfiguration, Kept>(
+    cli: &Cli,
+    command: &Command,
+    work: impl FnOnce(Components, Configuration) -> (Work<'a>, Kept),
+) -> Result<()> {
+    let mut kept = None;
+    let result = cli.create_runner(command)?.async_run(|config| {
+        let (components, task_manager) = Components::new(&config)?;
+        let (work, parts) = work(components, config);
+        kept = Some(parts);
+        Ok((work, task_manager))
+    });
+    drop(kept);
+    result
 }
 
 /// Takes back what BABE and GRANDPA noted about the blocks that are going to be removed.

@@ -9,13 +9,14 @@
 //! | [`chain_spec`] | the chains that the binary knows by name |
 //! | [`service`] | a running node: client, consensus, network, workers |
 //! | [`rpc`] | the JSON-RPC methods that this node adds to the standard ones |
-//! | `benchmarking` | the `benchmark` command, only with the feature `runtime-benchmarks` |
+//! | `benchmarking` | the `benchmark` command, only with the feature `benchmark` |
 //!
 //! All rules of the chain are in the runtime; this crate only carries them out: it moves blocks, votes and
 //! transactions, and keeps them on disk.
 
-#[cfg(feature = "runtime-benchmarks")]
+#[cfg(feature = "benchmark")]
 mod benchmarking;
+mod building;
 mod chain_spec;
 mod cli;
 mod command;

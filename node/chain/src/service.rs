@@ -26,6 +26,7 @@ use crate::rpc;
 use cairn_runtime::{opaque::Block, Hash, RuntimeApi};
 use components::Components;
 use consensus::Participation;
+use sc_consensus_grandpa::FinalityProofProvider;
 use sc_network::{config::NetworkBackendType, Litep2pNetworkBackend, NetworkBackend, NetworkWorker};
 use sc_rpc::SubscriptionTaskExecutor;
 use sc_service::{Configuration, Error, SpawnTasksParams, TaskManager};
@@ -37,12 +38,7 @@ use substrate_prometheus_endpoint::Registry;
 
 /// Functions that the runtime may call in the node: the SDK's, and no others. A custom one would shut out every
 /// light client and every generic tool that executes the runtime.
-#[cfg(not(feature = "runtime-benchmarks"))]
 pub type HostFunctions = sp_io::SubstrateHostFunctions;
-
-/// The same with those that benchmarks call.
-#[cfg(feature = "runtime-benchmarks")]
-pub type HostFunctions = (sp_io::SubstrateHostFunctions, frame_benchmarking::benchmarking::HostFunctions);
 
 /// Runs the runtime's WebAssembly; there is no native runtime in this binary to disagree with it.
 pub type Executor = sc_executor::WasmExecutor<HostFunctions>;
@@ -70,6 +66,19 @@ struct Shared {
     telemetry: Option<TelemetryHandle>,
 }
 
+impl Shared {
+    fn new(config: &Configuration, components: &Components) -> Self {
+        Self {
+            client: components.client.clone(),
+            backend: components.backend.clone(),
+            transaction_pool: components.transaction_pool.clone(),
+            keystore: components.keystore_container.keystore(),
+            registry: config.prometheus_registry().cloned(),
+            telemetry: components.telemetry.as_ref().map(|telemetry| telemetry.handle()),
+        }
+    }
+}
+
 /// Starts a node: a validator or a full node, as the configuration says.
 ///
 /// The node runs for as long as the returned task manager lives, or until one of its essential tasks ends.
@@ -87,56 +96,20 @@ fn start_on<Net: NetworkBackend<Block, Hash>>(
     config: Configuration,
     storage: &StorageMonitorParams,
 ) -> Result<TaskManager, Error> {
-    let Components {
-        client,
-        backend,
-        mut task_manager,
-        keystore_container,
-        select_chain,
-        import_queue,
-        transaction_pool,
-        block_import,
-        grandpa_link,
-        babe_link,
-        babe_worker,
-        mut telemetry,
-    } = Components::new(&config)?;
+    let (components, mut task_manager) = Components::new(&config)?;
     // Before anything is downloaded or authored.
     storage::watch(&config, storage, &task_manager)?;
 
-    let shared = Shared {
-        client,
-        backend,
-        transaction_pool,
-        keystore: keystore_container.keystore(),
-        registry: config.prometheus_registry().cloned(),
-        telemetry: telemetry.as_ref().map(|telemetry| telemetry.handle()),
-    };
+    let shared = Shared::new(&config, &components);
+    let rpc = rpc_deps(&config, &components);
     let participation = Participation::new(&config);
     let discovery = discovery::Settings::new(&config);
-    let grandpa_voter_state = sc_consensus_grandpa::SharedVoterState::empty();
+    let Components { consensus, import_queue, mut telemetry, .. } = components;
 
-    let network = network::start::<Net>(&config, &shared, &grandpa_link, import_queue, &task_manager)?;
+    let network = network::start::<Net>(&config, &shared, &consensus.grandpa_link, import_queue, &task_manager)?;
     if config.offchain_worker.enabled {
         offchain::start(&shared, &network, config.role, &task_manager)?;
     }
-
-    let rpc = rpc::Deps {
-        client: shared.client.clone(),
-        transaction_pool: shared.transaction_pool.clone(),
-        select_chain: select_chain.clone(),
-        chain_spec: config.chain_spec.cloned_box(),
-        babe: rpc::BabeDeps { worker: babe_worker, keystore: shared.keystore.clone() },
-        grandpa: rpc::GrandpaDeps {
-            voter_state: grandpa_voter_state.clone(),
-            authority_set: grandpa_link.shared_authority_set().clone(),
-            justifications: grandpa_link.justification_stream(),
-            finality_proofs: sc_consensus_grandpa::FinalityProofProvider::new_for_service(
-                shared.backend.clone(),
-                Some(grandpa_link.shared_authority_set().clone()),
-            ),
-        },
-    };
     sc_service::spawn_tasks(SpawnTasksParams {
         config,
         client: shared.client.clone(),
@@ -148,36 +121,39 @@ fn start_on<Net: NetworkBackend<Block, Hash>>(
             rpc.build(executor).map_err(Error::Application)
         }),
         network: network.service.clone(),
-        system_rpc_tx: network.system_rpc_tx.clone(),
+        system_rpc_tx: network.system_rpc_tx,
         tx_handler_controller: network.tx_handler_controller,
         sync_service: network.sync.clone(),
         telemetry: telemetry.as_mut(),
         tracing_execute_block: None,
     })?;
-
+    // After `spawn_tasks`, which puts the keys of `--alice` and the like into the keystore.
     discovery::start(discovery, &shared, &network.service, &task_manager);
-    if participation.role.is_authority() {
-        consensus::start_babe(
-            &participation,
-            &shared,
-            &network.sync,
-            select_chain,
-            block_import,
-            babe_link,
-            &task_manager,
-        )?;
-    }
-    if participation.grandpa {
-        consensus::start_grandpa(
-            participation,
-            &shared,
-            network.service,
-            network.sync,
-            network.grandpa,
-            grandpa_link,
-            grandpa_voter_state,
-            &task_manager,
-        )?;
-    }
+    let peers = consensus::Peers { network: network.service, sync: network.sync, grandpa: network.grandpa };
+    consensus::start(participation, consensus, &shared, peers, &task_manager)?;
     Ok(task_manager)
+}
+
+fn rpc_deps(config: &Configuration, components: &Components) -> rpc::Deps {
+    let consensus = &components.consensus;
+    let authority_set = consensus.grandpa_link.shared_authority_set();
+    rpc::Deps {
+        client: components.client.clone(),
+        transaction_pool: components.transaction_pool.clone(),
+        select_chain: consensus.select_chain.clone(),
+        chain_spec: config.chain_spec.cloned_box(),
+        babe: rpc::BabeDeps {
+            worker: consensus.babe_worker.clone(),
+            keystore: components.keystore_container.keystore(),
+        },
+        grandpa: rpc::GrandpaDeps {
+            voter_state: consensus.grandpa_voter_state.clone(),
+            authority_set: authority_set.clone(),
+            justifications: consensus.grandpa_link.justification_stream(),
+            finality_proofs: FinalityProofProvider::new_for_service(
+                components.backend.clone(),
+                Some(authority_set.clone()),
+            ),
+        },
+    }
 }

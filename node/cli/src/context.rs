@@ -2,14 +2,14 @@
 
 //! What every command has at hand: settings, output, stored accounts, the connection.
 
-use cairn_client::{address::from_address, keys::Keypair, AccountId, Client};
+use cairn_client::{address::from_address, keys::Keypair, AccountId, Client, Properties};
 use tokio::sync::OnceCell;
 
 use crate::{
     amount::Token,
     args::GlobalArgs,
     config::{process_env, Settings},
-    failure::{usage_with_remedy, Result},
+    failure::{failed, usage_with_remedy, Result},
     keystore::{check_name, Keystore},
     output::Output,
     secrets,
@@ -70,9 +70,11 @@ impl Context {
     }
 
     /// The chain's coin.
+    ///
+    /// # Errors
+    /// It failed if the node names another coin than Cairn's.
     pub async fn token(&self) -> Result<Token> {
-        let properties = self.client().await?.properties().await?;
-        Ok(Token { symbol: properties.symbol.clone(), decimals: properties.decimals })
+        token(self.client().await?.properties().await?)
     }
 
     /// The address of an account on the connected chain.
@@ -135,5 +137,41 @@ impl Context {
             format!("{text} is a key that everybody has, and this chain is of the type {}", chain_type.name()),
             "use an account of your own; --allow-dev-keys overrides this",
         ))
+    }
+}
+
+/// Cairn's coin, if that is what the node names. A node that could choose the decimals could choose how much is sent.
+fn token(named: &Properties) -> Result<Token> {
+    let own = Properties::default();
+    if (&named.symbol, named.decimals) != (&own.symbol, own.decimals) {
+        return Err(failed(
+            format!(
+                "the node says that the chain's coin is {} with {} decimals; Cairn's is {} with {}",
+                named.symbol, named.decimals, own.symbol, own.decimals
+            ),
+            "use a node that you trust, of a Cairn chain",
+        ));
+    }
+    Ok(Token { symbol: own.symbol, decimals: own.decimals })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_can_not_choose_the_coin() {
+        let own = Properties::default();
+        assert_eq!(token(&own).expect("Cairn's"), Token { symbol: "CRN".into(), decimals: 12 });
+        let other_prefix = Properties { ss58_prefix: 7, ..own.clone() };
+        token(&other_prefix).expect("the prefix is the network's own");
+        for other in [
+            Properties { decimals: 11, ..own.clone() },
+            Properties { decimals: 13, ..own.clone() },
+            Properties { symbol: "CRNX".into(), ..own },
+        ] {
+            let error = token(&other).expect_err("not Cairn's").to_string();
+            assert!(error.contains(&format!("{} with {} decimals", other.symbol, other.decimals)), "{error}");
+        }
     }
 }

@@ -71,6 +71,11 @@ pub fn refused(code: &str, reason: impl Into<String>, remedy: impl Into<String>)
     ClientError::from(cairn_client::Refusal::foreseen(code, reason, remedy)).into()
 }
 
+/// Whether an error has this short name.
+pub fn has_code(error: &anyhow::Error, code: &str) -> bool {
+    Shown::new(error).code == code
+}
+
 /// An error as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
@@ -159,6 +164,19 @@ mod tests {
             assert_eq!(shown.exit as u8, exit, "context must not change the exit code");
             assert!(shown.message.starts_with("while doing something: "));
         }
+    }
+
+    #[test]
+    fn an_undecided_transaction_is_a_failure_that_names_it() {
+        let cause = Box::new(ClientError::Unreachable(Unreachable::default()));
+        let hash = cairn_client::Hash::repeat_byte(0xab);
+        let error = anyhow::Error::from(ClientError::Undecided { hash, last_block: 77, cause });
+        let shown = Shown::new(&error);
+        assert_eq!((shown.exit, shown.code.as_str()), (Exit::Failed, "Undecided"));
+        assert!(has_code(&error, "Undecided"));
+        let text = shown.text();
+        assert!(text.contains(&"ab".repeat(32)) && text.contains("up to block 77"), "{text}");
+        assert!(text.contains("before sending again"), "{text}");
     }
 
     #[test]

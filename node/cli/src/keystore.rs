@@ -4,7 +4,9 @@
 //!
 //! # Correctness
 //! - A file is there completely or not at all: it is written beside its place, made durable, and then linked into it.
-//! - A file is never overwritten: linking fails if the name is taken, also when another process takes it meanwhile.
+//!   On file systems without links (FAT) it is written in its place: a power cut just then may leave part of it.
+//! - A file is never overwritten: linking fails if the name is taken, also when another process takes it meanwhile, and
+//!   so does writing in place.
 //! - Files are readable by their owner only, and so is the folder if this program makes it.
 
 mod file;
@@ -197,25 +199,61 @@ pub const PUBLIC: u32 = 0o644;
 
 /// Writes a file completely and durably; fails if it exists.
 pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    write_new_with(path, bytes, mode, |from, to| fs::hard_link(from, to))
+}
+
+/// `link` puts the finished file in its place, and fails if there is one already.
+fn write_new_with(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    link: impl FnOnce(&Path, &Path) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let (dir, temporary) = beside(path)?;
+    let linked = write_durably(&temporary, bytes, mode).map(|()| link(&temporary, path));
+    let removed = fs::remove_file(&temporary);
+    match linked? {
+        Ok(()) => removed?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
+        // No links here.
+        Err(_) => {
+            removed?;
+            write_durably(path, bytes, mode)?;
+        },
+    }
+    sync_dir(dir)
+}
+
+/// Writes a file completely and durably in the place of one that may exist: that one stays until the new one is whole.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let (dir, temporary) = beside(path)?;
+    let replaced = write_durably(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    replaced?;
+    sync_dir(dir)
+}
+
+/// The folder of a file, and a name in it that nobody uses.
+fn beside(path: &Path) -> std::io::Result<(&Path, PathBuf)> {
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
     let mut random = [0u8; 8];
     getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-    let temporary = dir.join(format!(".cairn-{}.tmp", hex::encode(random)));
-    let result = write_and_link(&temporary, path, bytes, mode);
-    let removed = fs::remove_file(&temporary);
-    result?;
-    removed?;
-    sync_dir(dir)
+    Ok((dir, dir.join(format!(".cairn-{}.tmp", hex::encode(random)))))
 }
 
-fn write_and_link(temporary: &Path, path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::hard_link(temporary, path)
+/// Writes a file that must not exist yet; leaves nothing behind if that fails.
+fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 fn sync_dir(dir: &Path) -> std::io::Result<()> {

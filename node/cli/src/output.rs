@@ -53,7 +53,7 @@ impl Output {
 
     /// Shows a command's result. A reader that went away is no error.
     pub fn report(&self, report: &Report) -> std::io::Result<()> {
-        let text = if self.json { format!("{:#}", report.json) } else { report.text.clone() };
+        let text = if self.json { plain_json(&report.json) } else { plain(&report.text) };
         let mut stdout = std::io::stdout().lock();
         match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -65,6 +65,15 @@ impl Output {
     pub fn note(&self, text: &str) {
         if !self.quiet {
             to_stderr(text);
+        }
+    }
+
+    /// Shows what a question will be about: also to those who want no remarks, if they will be asked.
+    pub fn before_asking(&self, text: &str, asking: bool) {
+        if asking && self.answered {
+            to_stderr(text);
+        } else {
+            self.note(text);
         }
     }
 
@@ -124,7 +133,7 @@ impl Progress {
     /// Says what happens now.
     pub fn step(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.set_message(text.to_string()),
+            Some(bar) => bar.set_message(plain(text)),
             None if self.lines => to_stderr(text),
             None => {},
         }
@@ -141,7 +150,24 @@ impl Drop for Progress {
 
 /// A line on stderr. If nobody can read it any more, there is nobody to tell.
 pub fn to_stderr(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
+}
+
+/// Text without what a terminal would obey instead of showing: parts of it come from nodes and contracts.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !is_obeyed(*c)).collect()
+}
+
+/// The same for JSON, where such characters can be written so that they are shown.
+fn plain_json(json: &Value) -> String {
+    let text = format!("{json:#}");
+    let escaped = |c: char| if c == '\n' || !is_obeyed(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
+    text.chars().map(escaped).collect()
+}
+
+/// Control characters, and those that turn the direction of writing around.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Lines of `name  value`, the values aligned.
@@ -176,6 +202,16 @@ mod tests {
         let rows = vec![vec!["a".to_string(), "1".into()], vec!["longer".into(), "22".into()]];
         assert_eq!(table(&["name", "n"], &rows), "name    n\na       1\nlonger  22\n");
         assert_eq!(fields([("a", "1".to_string()), ("bcd", String::new())]), "a    1\nbcd\n");
+    }
+
+    #[test]
+    fn terminals_get_nothing_to_obey() {
+        let nasty = "a\u{1b}[31mb\u{7}\r\u{9b}2J\u{7f}\u{202e}c\n\tд";
+        assert_eq!(plain(nasty), "a[31mb2Jc\nд");
+        let json = serde_json::json!({ "text": nasty });
+        let text = plain_json(&json);
+        assert!(text.chars().all(|c| c == '\n' || !is_obeyed(c)), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("still JSON"), json, "and still the same");
     }
 
     #[test]

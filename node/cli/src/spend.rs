@@ -20,8 +20,10 @@ pub struct Plan {
     pub what: String,
     /// The call.
     pub call: Call,
-    /// What leaves the free balance besides the fee, in the smallest units.
+    /// What leaves the free balance besides the fee, in the smallest units. Must not be frozen.
     pub amount: u128,
+    /// What is held besides: stake, some deposits. May be frozen: coins that vest or are locked by a vote.
+    pub held: u128,
     /// The account may be closed by it.
     pub may_close: bool,
     /// Further costs to show: deposits, gas.
@@ -31,12 +33,18 @@ pub struct Plan {
 impl Plan {
     /// A transaction that costs its fee only.
     pub fn new(what: impl Into<String>, call: Call) -> Self {
-        Self { what: what.into(), call, amount: 0, may_close: false, details: Vec::new() }
+        Self { what: what.into(), call, amount: 0, held: 0, may_close: false, details: Vec::new() }
     }
 
     /// It takes this much from the free balance besides its fee.
     pub fn taking(mut self, amount: u128) -> Self {
         self.amount = amount;
+        self
+    }
+
+    /// It puts this much on hold besides.
+    pub fn holding(mut self, amount: u128) -> Self {
+        self.held = amount;
         self
     }
 
@@ -54,11 +62,14 @@ pub struct Done {
     pub hash: String,
     /// Where it is and what it did; `None` if it wasn't waited for.
     pub receipt: Option<Receipt>,
+    /// What it should do.
+    what: String,
     token: Token,
 }
 
 impl Done {
-    /// The result for people and programs: what every transaction has, and `extra` on top.
+    /// The result for people and programs: what every transaction has, and `extra` on top. `text` says what happened;
+    /// it is shown only if that is known.
     pub fn report(&self, text: &str, extra: Value) -> Report {
         let mut json = match &self.receipt {
             None => json!({ "status": "submitted", "transaction": self.hash }),
@@ -83,6 +94,10 @@ impl Done {
                 }
             },
         }
+        let text = match &self.receipt {
+            None => format!("submitted, not yet known to have worked: {}", self.what),
+            Some(_) => text.into(),
+        };
         Report::new(format!("{text}\n{}", fields(rows)), json)
     }
 }
@@ -96,7 +111,7 @@ pub fn event_json(event: &cairn_client::Event) -> Value {
 ///
 /// # Errors
 /// Refused if the account can't pay, or if the chain refuses; everything that can be known is checked before the key
-/// is unlocked.
+/// is unlocked. Failed if it was sent and nobody knows what became of it; the error names it.
 pub async fn spend(context: &Context, signer: &Signer, plan: Plan) -> Result<Done> {
     let client = context.client().await?;
     let token = context.token().await?;
@@ -114,18 +129,26 @@ pub async fn spend(context: &Context, signer: &Signer, plan: Plan) -> Result<Don
     let progress = context.output.progress("submitting");
     let submitted = account.submit(&plan.call).await?;
     let hash = format!("{:?}", submitted.hash());
+    let what = plan.what;
     if !context.settings.wait.value {
-        return Ok(Done { hash, receipt: None, token });
+        submitted.taken()?;
+        return Ok(Done { hash, receipt: None, what, token });
     }
     progress.step(&format!("submitted {hash}"));
     let receipt = submitted.finalized(|step| show_step(&progress, step)).await?;
-    Ok(Done { hash, receipt: Some(receipt), token })
+    Ok(Done { hash, receipt: Some(receipt), what, token })
 }
 
 /// Whether the account can pay; the chain would say so too, but not how much is missing.
 fn check_funds(balance: &Balance, minimum: u128, fee: u128, plan: &Plan, token: &Token) -> Result<()> {
-    let available = if plan.may_close { balance.spendable_to_the_last(minimum) } else { balance.spendable(minimum) };
-    let needed = plan.amount.saturating_add(fee);
+    let mut available =
+        if plan.may_close { balance.spendable_to_the_last(minimum) } else { balance.spendable(minimum) };
+    let mut needed = plan.amount.saturating_add(fee);
+    if needed <= available {
+        // Frozen coins may be held.
+        available = available.max(balance.free.saturating_sub(minimum));
+        needed = needed.saturating_add(plan.held);
+    }
     if needed <= available {
         return Ok(());
     }
@@ -150,7 +173,7 @@ fn show_cost(context: &Context, signer: &Signer, plan: &Plan, fee: u128, token: 
     let mut rows = vec![("from", signer.name.clone()), ("fee", format!("about {}", token.format(fee)))];
     rows.extend(plan.details.iter().cloned());
     let text = format!("Going to {}\n{}", plan.what, fields(rows));
-    context.output.note(text.trim_end());
+    context.output.before_asking(text.trim_end(), !context.yes);
 }
 
 fn show_step(progress: &Progress, step: Step) {
@@ -173,6 +196,31 @@ mod tests {
     use crate::failure::{Exit, Shown};
 
     const TOKEN: fn() -> Token = || Token { symbol: "CRN".into(), decimals: 0 };
+
+    #[test]
+    fn what_was_not_waited_for_is_not_said_to_have_happened() {
+        let done = Done { hash: "0x12".into(), receipt: None, what: "send 1 CRN to Bob".into(), token: TOKEN() };
+        let report = done.report("sent 1 CRN to Bob", json!({ "amount": 1 }));
+        assert!(report.text.starts_with("submitted, not yet known to have worked: send 1 CRN to Bob\n"));
+        assert!(!report.text.contains("sent"), "{}", report.text);
+        assert_eq!((&report.json["status"], &report.json["amount"]), (&"submitted".into(), &1.into()));
+    }
+
+    #[test]
+    fn frozen_coins_can_be_staked_but_pay_no_fee() {
+        let plan = |held| Plan::new("test", transfer_keep_alive(&[0; 32].into(), 0)).holding(held);
+        let check = |free, reserved, frozen, held| {
+            check_funds(&Balance { free, reserved, frozen }, 10, 5, &plan(held), &TOKEN())
+        };
+        check(100, 0, 90, 85).expect("10 are liquid, 5 are the fee, 10 stay");
+        assert!(check(100, 0, 90, 86).is_err());
+        check(100, 0, 95, 80).expect("exactly the fee is liquid");
+        let error = check(100, 0, 96, 1).expect_err("only 4 are liquid");
+        assert_eq!(Shown::new(&error).code, "Pool::CannotPayFee");
+        check(100, 90, 90, 85).expect("what is held counts towards what is frozen");
+        check(100, 0, 0, 85).expect("nothing is frozen");
+        assert!(check(100, 0, 0, u128::MAX).is_err(), "no overflow");
+    }
 
     fn check(free: u128, reserved: u128, amount: u128, fee: u128, may_close: bool) -> Result<()> {
         let mut plan = Plan::new("test", transfer_keep_alive(&[0; 32].into(), 0)).taking(amount);

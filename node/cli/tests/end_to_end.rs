@@ -6,18 +6,22 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 const START_TIMEOUT: Duration = Duration::from_secs(180);
+/// Two eras of the development chain, and what starting takes.
+const ERAS_TIMEOUT: Duration = Duration::from_secs(240);
 const PASSPHRASE: &str = "a passphrase for tests";
 
 /// A node that ends with the test.
 struct Node {
     child: Child,
     url: String,
+    /// Of its own, because a node that is killed can't remove it (`--tmp`).
+    _folder: tempfile::TempDir,
 }
 
 impl Node {
@@ -29,8 +33,11 @@ impl Node {
             "{} is missing: build the whole workspace first (cargo build --release)",
             program.display()
         );
+        let folder = tempfile::tempdir().expect("temporary folder");
         let mut child = Command::new(&program)
-            .args(["--dev", "--tmp", "--rpc-port", "0", "--port", "0", "--no-prometheus", "--no-telemetry"])
+            .args(["--dev", "--rpc-port", "0", "--port", "0", "--no-prometheus", "--no-telemetry"])
+            .arg("--base-path")
+            .arg(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -51,7 +58,7 @@ impl Node {
             }
             let _ = sender.send(Err(tail.join("\n")));
         });
-        let mut node = Self { child, url: String::new() };
+        let mut node = Self { child, url: String::new(), _folder: folder };
         match receiver.recv_timeout(START_TIMEOUT) {
             Ok(Ok(url)) => node.url = url,
             Ok(Err(log)) => panic!("the node ended:\n{log}"),
@@ -168,6 +175,8 @@ fn a_user_makes_accounts_and_sends_coins() {
     // Not waited for.
     let sent = user.ok(&["account", "send", "carol", "2", "--account", "dave", "--no-wait"]);
     assert_eq!(sent["status"], "submitted");
+    let (stdout, stderr) = texts(&user.run(&["account", "send", "carol", "1", "--account", "dave", "--no-wait"]));
+    assert!(stdout.starts_with("submitted, not yet known to have worked: send 1 CRN to "), "{stdout}{stderr}");
 }
 
 #[test]
@@ -209,6 +218,9 @@ fn a_user_stakes_nominates_and_leaves() {
     assert_eq!(fails(3, &["stake", "bond", "1"]), "Staking::AlreadyBonded");
     ok(&["stake", "bond-more", "1000"]);
     assert_eq!(fails(3, &["stake", "nominate", "nina"]), "Staking::BadTarget");
+    let too_many: Vec<&str> = ["stake", "nominate"].into_iter().chain([validator.as_str(); 17]).collect();
+    assert_eq!(fails(3, &too_many), "Staking::TooManyTargets");
+    assert_eq!(fails(3, &["stake", "chill", "--purge-keys"]), "Session::NoKeys");
     ok(&["stake", "nominate", &validator]);
     let status = ok(&["stake", "status"]);
     assert_eq!(units(&status["bonded"]["active"]), 6000 * ONE);
@@ -231,18 +243,42 @@ fn a_user_becomes_a_validator_and_makes_a_pool() {
     user.ok(&["stake", "bond", "50000", "--account", "vera"]);
     assert_eq!(user.fails(2, &["stake", "validate", "--account", "vera"]), "usage", "no session keys yet");
     assert_eq!(user.fails(2, &["stake", "validate", "--commission", "101%", "--account", "vera"]), "usage");
-    let done = user.ok(&["stake", "validate", "--node-url", &node.url, "--commission", "5%", "--account", "vera"]);
+    // Elected, vera would be a second validator on a node that votes for one alone, and finality would stand still: all
+    // of this happens between two elections, which are held when an odd epoch begins.
+    wait_for("an election to be over", || {
+        let epoch = &user.ok(&["chain", "status"])["epoch"];
+        let (index, slots) = (epoch["index"].as_u64()?, epoch["slots_passed"].as_u64()?);
+        (index % 2 == 1 && (1..4).contains(&slots)).then_some(())
+    });
+    let done = user.ok(&[
+        "stake",
+        "validate",
+        "--node-url",
+        &node.url,
+        "--commission",
+        "5%",
+        "--blocked",
+        "--account",
+        "vera",
+    ]);
     assert!(done["session_keys"].as_str().expect("made").len() > 64);
     let status = user.ok(&["stake", "status", "vera"]);
     assert_eq!(status["role"], "waiting validator");
-    assert_eq!(
-        (status["role_details"]["commission"].as_str(), status["role_details"]["session_keys_set"].as_bool()),
-        (Some("5%"), Some(true))
-    );
-    // The keys stay when only the commission changes.
-    user.ok(&["stake", "validate", "--commission", "7.5%", "--account", "vera"]);
+    let details = &status["role_details"];
+    assert_eq!((&details["commission"], &details["blocked"]), (&"5%".into(), &true.into()));
+    assert_eq!(details["session_keys_set"], true);
+    // What isn't named stays: the keys, the commission.
+    let done = user.ok(&["stake", "validate", "--open", "--account", "vera"]);
+    assert_eq!((&done["commission"], &done["blocked"]), (&"5%".into(), &false.into()));
     user.ok(&["stake", "chill", "--account", "vera"]);
     assert_eq!(user.ok(&["stake", "status", "vera"])["role"], "none");
+    // Whoever validates needs its keys; others get their deposit back.
+    let held = || units(&user.ok(&["account", "show", "vera"])["held"]);
+    let before = held();
+    user.ok(&["stake", "chill", "--purge-keys", "--account", "vera"]);
+    assert!(held() < before);
+    assert_eq!(user.fails(3, &["stake", "chill", "--purge-keys", "--account", "vera"]), "Session::NoKeys");
+    assert_eq!(user.fails(3, &["stake", "chill", "--purge-keys", "--account", "//Alice"]), "Session::StillValidating");
     assert_eq!(user.fails(3, &["stake", "payout", "--account", "vera"]), "Staking::NothingToPay");
 
     user.ok(&["account", "new", "paul", "--no-phrase"]);
@@ -260,6 +296,67 @@ fn a_user_becomes_a_validator_and_makes_a_pool() {
     user.ok(&["stake", "pool", "leave", "--account", "mia"]);
     assert_eq!(user.fails(3, &["stake", "pool", "withdraw", "--account", "mia"]), "NominationPools::NothingToWithdraw");
     assert_eq!(user.ok(&["stake", "pool", "list"])["pools"][0]["members"], 2);
+}
+
+#[test]
+fn who_made_a_pool_closes_it_and_leaves_last() {
+    let node = Node::start();
+    let user = User::new(&node.url);
+    let validators = user.ok(&["stake", "validators"]);
+    let validator = validators["validators"][0]["validator"].as_str().expect("one validates").to_string();
+    for name in ["paul", "mia"] {
+        user.ok(&["account", "new", name, "--no-phrase"]);
+        user.ok(&["account", "send", name, "10000", "--account", "//Alice"]);
+    }
+    let run = |who: &str, line: &[&str]| user.ok(&[&["stake", "pool"], line, &["--account", who]].concat());
+    let fails = |who: &str, line: &[&str]| user.fails(3, &[&["stake", "pool"], line, &["--account", who]].concat());
+
+    assert_eq!(fails("paul", &["create", "50"]), "NominationPools::MinimumBondNotMet");
+    let pool = run("paul", &["create", "5000"])["pool"].to_string();
+    assert_eq!(fails("paul", &["create", "200"]), "NominationPools::AccountBelongsToOtherPool");
+    assert_eq!(fails("paul", &["join", &pool, "10"]), "NominationPools::AccountBelongsToOtherPool");
+    run("paul", &["nominate", &validator]);
+    assert_eq!(fails("mia", &["nominate", &validator, "--pool", &pool]), "NominationPools::NotNominator");
+    assert_eq!(fails("mia", &["close", &pool]), "NominationPools::CanNotChangeState");
+
+    assert_eq!(fails("paul", &["leave"]), "NominationPools::DepositorLeavesLast");
+    run("paul", &["close"]);
+    assert_eq!(user.ok(&["stake", "pool", "list"])["pools"][0]["state"], "closing");
+    assert_eq!(fails("paul", &["close"]), "NominationPools::CanNotChangeState");
+    assert_eq!(fails("mia", &["join", &pool, "10"]), "NominationPools::NotOpen");
+    // Alone in a closed pool, the one who made it may go, though the pool nominates.
+    run("paul", &["leave"]);
+    assert_eq!(run("paul", &["status"])["shares"], "0");
+}
+
+#[test]
+fn rewards_of_several_eras_are_paid_out_at_once() {
+    let node = Node::start();
+    let user = User::new(&node.url);
+    let payout = |era: &str| ["stake", "payout", "--account", "//Alice", "--era", era].map(String::from);
+    let fails = |era: &str| user.fails(3, &payout(era).each_ref().map(String::as_str));
+    assert_eq!(fails("0"), "Staking::InvalidEraToReward");
+    wait_for("two eras to end", || {
+        let status = user.ok(&["stake", "status", "//Alice"]);
+        (status["rewards_pending"]["payouts"].as_u64() >= Some(2)).then_some(())
+    });
+    let done = user.ok(&["stake", "payout", "--account", "//Alice"]);
+    assert_eq!(done["eras"], serde_json::json!([0, 1]));
+    assert!(done["paid"].as_array().expect("list").len() >= 2, "{done}");
+    assert_eq!(fails("0"), "Staking::NothingToPay", "the rewards of an era are paid once");
+    assert_eq!(fails("1000"), "Staking::InvalidEraToReward");
+}
+
+/// Asks again and again until there is an answer.
+fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < ERAS_TIMEOUT, "waited too long for {what}");
+        std::thread::sleep(Duration::from_secs(3));
+    }
 }
 
 /// The smallest contract: memory from outside, `deploy` and `call` that do nothing.
@@ -322,6 +419,27 @@ fn a_user_uploads_makes_and_calls_a_contract() {
     assert_eq!(
         user.fails(2, &["contract", "call", &contract, "--message", "no", "--bundle", bundle, "--account", "cody"]),
         "usage"
+    );
+    let call = ["contract", "call", &contract, "--data", "0x05060708", "--account", "cody"];
+    assert_eq!(user.fails(3, &[&call[..], &["--gas", "1"]].concat()), "Contracts::OutOfGas");
+    // The limit of the deposit must be there, not only the deposit.
+    assert_eq!(
+        user.fails(
+            3,
+            &[
+                "contract",
+                "instantiate",
+                "--code-hash",
+                hash,
+                "--data",
+                "0x",
+                "--deposit-limit",
+                "5000",
+                "--account",
+                "cody"
+            ]
+        ),
+        "BalanceTooLow"
     );
     assert_eq!(
         user.fails(3, &["contract", "call", "//Bob", "--data", "0x", "--account", "cody"]),

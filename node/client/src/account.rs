@@ -20,7 +20,7 @@ use crate::{
     keys::Keypair,
     nonce::NonceHandle,
     refusal::{pool_code, Refusal},
-    submission::Submitted,
+    submission::{Pending, Submitted},
     view::{AtBlock, AtBlockImpl, View},
     AccountId, Client, Error, Hash,
 };
@@ -119,8 +119,12 @@ impl Account {
     /// program is replaced, up to [`SUBMIT_ATTEMPTS_MAX`] times.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the pool refuses, [`Error::Unreachable`] if it can't be asked, [`Error::Incompatible`] if
-    /// the runtime has no such call.
+    /// [`Error::Refused`] if the pool refuses, [`Error::Unreachable`] if it can't be asked, [`Error::Undecided`] if the
+    /// connection broke so that nobody knows whether a node has the transaction, [`Error::Incompatible`] if the runtime
+    /// has no such call.
+    ///
+    /// # Correctness
+    /// A transaction is signed again only when a pool has refused the one before and no other pool was given it.
     pub async fn submit(&self, call: &Call) -> Result<Submitted, Error> {
         let mut attempt = 1;
         loop {
@@ -138,16 +142,23 @@ impl Account {
         let context = self.context().await?;
         let lease = self.nonces.lease().await?;
         let transaction = self.sign(call, &context, lease.nonce())?;
-        let submitted =
-            |progress| Submitted::new(self.client.clone(), self.nonces.clone(), transaction.hash(), &context, progress);
+        let pending = Pending {
+            client: self.client.clone(),
+            nonces: self.nonces.clone(),
+            account: self.id(),
+            nonce: lease.nonce(),
+            hash: transaction.hash(),
+            birth: context.birth.0,
+            last_block: context.last_block(),
+        };
         match transaction.submit_and_watch().await.map_err(subxt_error) {
             Ok(progress) => {
                 lease.accepted();
-                Ok(submitted(Some(progress)))
+                Ok(Submitted::new(pending, Some(progress), None))
             },
             Err(Error::Refused(refusal)) if refusal.code == pool_code::ALREADY_KNOWN => {
                 lease.accepted();
-                Ok(submitted(None))
+                Ok(Submitted::new(pending, None, None))
             },
             Err(Error::Refused(refusal)) => {
                 // A stale or taken nonce must not be given back: it is not ours.
@@ -156,24 +167,26 @@ impl Account {
                 }
                 Err(Error::Refused(refusal))
             },
-            Err(Error::Unreachable(_)) => {
+            // The node's own answer: it didn't take it.
+            Err(error @ Error::Rpc { .. }) => Err(error),
+            Err(_) => {
                 // It may have arrived before the connection broke.
                 lease.unknown();
-                self.submit_again(transaction.encoded()).await?;
-                Ok(submitted(None))
+                let again = self.submit_again(transaction.encoded()).await;
+                let doubt = again.map_err(|error| error.undecided(pending.hash, pending.last_block))?;
+                Ok(Submitted::new(pending, None, doubt))
             },
-            Err(other) => Err(other),
         }
     }
 
-    /// Hands the same transaction to the next endpoint. It can be included once only, however often it is submitted.
-    async fn submit_again(&self, transaction: &[u8]) -> Result<(), Error> {
+    /// Hands the same transaction to the next endpoint; why that one refuses it, if it does. It can be included once
+    /// only, however often it is submitted.
+    ///
+    /// A refusal here decides nothing: the first endpoint may have passed the transaction on.
+    async fn submit_again(&self, transaction: &[u8]) -> Result<Option<Refusal>, Error> {
         match self.client.methods().author_submit_extrinsic(transaction).await.map_err(rpc_error) {
-            Ok(_) => Ok(()),
-            // In the pool, or in a block already: watching will tell.
-            Err(Error::Refused(refusal)) if [pool_code::ALREADY_KNOWN, pool_code::STALE].contains(&&*refusal.code) => {
-                Ok(())
-            },
+            Ok(_) => Ok(None),
+            Err(Error::Refused(refusal)) => Ok((!is_known(&refusal)).then_some(*refusal)),
             Err(error) => Err(error),
         }
     }
@@ -206,6 +219,11 @@ impl Account {
     }
 }
 
+/// Whether a node that says so has, or had, this very transaction: in its pool, or in a block already.
+fn is_known(refusal: &Refusal) -> bool {
+    [pool_code::ALREADY_KNOWN, pool_code::BANNED, pool_code::STALE].contains(&&*refusal.code)
+}
+
 /// Whether signing again against the chain's present state may help.
 fn is_outdated(refusal: &Refusal) -> bool {
     [
@@ -217,4 +235,25 @@ fn is_outdated(refusal: &Refusal) -> bool {
         pool_code::EXPIRED,
     ]
     .contains(&&*refusal.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::classify_pool_error;
+
+    #[test]
+    fn a_node_that_has_the_transaction_says_so_in_three_ways() {
+        for (code, detail, known, outdated) in [
+            (1012, "", true, false),
+            (1013, "", true, false),
+            (1010, "Transaction is outdated", true, true),
+            (1014, "", false, true),
+            (1010, "Inability to pay some fees (e.g. account balance too low)", false, false),
+            (1016, "", false, false),
+        ] {
+            let refusal = classify_pool_error(code, "", Some(detail)).expect("the pool's");
+            assert_eq!((is_known(&refusal), is_outdated(&refusal)), (known, outdated), "{code} {detail}");
+        }
+    }
 }

@@ -96,6 +96,11 @@ impl Client {
         self.inner.transport.0.url().await
     }
 
+    /// Leaves the endpoint in use for another, if there is one: it answers, but is of no use.
+    pub(crate) async fn change_endpoint(&self) {
+        self.inner.transport.0.change_endpoint().await;
+    }
+
     /// The state at the last finalized block. What is read here is never undone.
     pub async fn finalized(&self) -> Result<View, Error> {
         let at = self.inner.api.at_current_block().await.map_err(subxt_error)?;

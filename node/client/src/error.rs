@@ -30,6 +30,27 @@ pub enum Error {
         last_block: u64,
     },
 
+    /// A node may have the transaction, and then no node could be asked what became of it. Sending another one in its
+    /// place may do the same thing twice.
+    #[error("transaction {hash:?} may still be included, up to block {last_block}: {cause}")]
+    Undecided {
+        /// Hash of the transaction.
+        hash: Hash,
+        /// Last block that can hold it.
+        last_block: u64,
+        /// Why nobody knows.
+        cause: Box<Error>,
+    },
+
+    /// The nodes that were asked finalize no further blocks.
+    #[error("no block after #{finalized} was finalized for {} s", waited.as_secs())]
+    Stalled {
+        /// The last finalized block.
+        finalized: u64,
+        /// For how long.
+        waited: Duration,
+    },
+
     /// The node answered a request with an error of its own.
     #[error("the node answered with error {code}: {message}")]
     Rpc {
@@ -90,9 +111,12 @@ impl Error {
             Error::Unreachable(_) => ErrorKind::Unreachable,
             Error::Refused(_) => ErrorKind::Refused,
             Error::Invalid { .. } => ErrorKind::Invalid,
-            Error::Expired { .. } | Error::Rpc { .. } | Error::Incompatible(_) | Error::Malformed(_) => {
-                ErrorKind::Failed
-            },
+            Error::Expired { .. }
+            | Error::Undecided { .. }
+            | Error::Stalled { .. }
+            | Error::Rpc { .. }
+            | Error::Incompatible(_)
+            | Error::Malformed(_) => ErrorKind::Failed,
         }
     }
 
@@ -102,7 +126,12 @@ impl Error {
             Error::Unreachable(_) => Retry::After(Duration::from_secs(3)),
             Error::Refused(refusal) => refusal.retry,
             Error::Expired { .. } => Retry::Now,
-            Error::Rpc { .. } | Error::Incompatible(_) | Error::Malformed(_) | Error::Invalid { .. } => Retry::Never,
+            Error::Stalled { .. } => Retry::After(Duration::from_secs(60)),
+            Error::Undecided { .. }
+            | Error::Rpc { .. }
+            | Error::Incompatible(_)
+            | Error::Malformed(_)
+            | Error::Invalid { .. } => Retry::Never,
         }
     }
 
@@ -112,6 +141,10 @@ impl Error {
             Error::Refused(refusal) => refusal.remedy.as_deref(),
             Error::Unreachable(_) => Some("check the address and that the node runs and serves RPC there"),
             Error::Expired { .. } => Some("submit it again; check first that the chain makes blocks"),
+            Error::Undecided { .. } => Some(
+                "look for it before sending again: for its hash in the blocks, or at the account's nonce and balance",
+            ),
+            Error::Stalled { .. } => Some("use another node; if all stand still, the chain waits for its validators"),
             Error::Incompatible(_) => Some("use the release of this program that belongs to the chain's runtime"),
             Error::Rpc { .. } | Error::Malformed(_) | Error::Invalid { .. } => None,
         }
@@ -123,10 +156,21 @@ impl Error {
             Error::Unreachable(_) => "Unreachable",
             Error::Refused(refusal) => &refusal.code,
             Error::Expired { .. } => "Expired",
+            Error::Undecided { .. } => "Undecided",
+            Error::Stalled { .. } => "Stalled",
             Error::Rpc { .. } => "Rpc",
             Error::Incompatible(_) => "Incompatible",
             Error::Malformed(_) => "Malformed",
             Error::Invalid { .. } => "Invalid",
+        }
+    }
+
+    /// The same error once a node may have a transaction: unless the chain itself decided, nobody knows what became of
+    /// it.
+    pub(crate) fn undecided(self, hash: Hash, last_block: u64) -> Self {
+        match self {
+            decided @ (Error::Refused(_) | Error::Expired { .. } | Error::Undecided { .. }) => decided,
+            cause => Error::Undecided { hash, last_block, cause: Box::new(cause) },
         }
     }
 
@@ -176,6 +220,25 @@ mod tests {
         assert_eq!(error.to_string(), "no node could be reached: ws://a:1 (refused); ws://b:2 (timed out)");
         assert_eq!(error.kind(), ErrorKind::Unreachable);
         assert!(matches!(error.retry(), Retry::After(_)));
+    }
+
+    #[test]
+    fn a_transaction_that_was_sent_keeps_its_hash_through_every_error() {
+        let hash = Hash::repeat_byte(7);
+        for cause in
+            [Error::Unreachable(Unreachable::default()), Error::malformed("x"), Error::Incompatible("x".into())]
+        {
+            let text = cause.to_string();
+            let error = cause.undecided(hash, 64);
+            assert_eq!((error.kind(), error.retry(), error.code()), (ErrorKind::Failed, Retry::Never, "Undecided"));
+            let shown = error.to_string();
+            assert!(shown.contains(&format!("{hash:?}")) && shown.contains("64") && shown.contains(&text), "{shown}");
+            assert!(error.remedy().expect("has one").contains("before sending again"));
+            assert_eq!(error.undecided(Hash::zero(), 1).to_string(), shown, "the first one counts");
+        }
+        let decided = Error::from(Refusal::foreseen("A::B", "x", "y")).undecided(hash, 64);
+        assert_eq!(decided.kind(), ErrorKind::Refused);
+        assert!(matches!(Error::Expired { hash, last_block: 1 }.undecided(hash, 64), Error::Expired { .. }));
     }
 
     #[test]

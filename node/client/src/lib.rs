@@ -11,9 +11,12 @@
 //!
 //! # Correctness
 //! What a finalized [`View`] shows is final as far as the node that was asked is honest: this crate verifies no proofs.
-//! A dishonest node can lie about balances and fees and withhold transactions. It can't forge them, change them or
-//! replay them on another chain: keys never leave this process, and a signature binds the call, the nonce, a lifetime
-//! and the genesis hash. Ask a node of your own where the answer matters.
+//! A dishonest node can lie about balances and fees and withhold transactions. Calls are encoded by the metadata that
+//! the node serves: such a node can have another call signed than the one that was asked for. So sign through a node
+//! that you trust.
+//!
+//! What is signed can't be changed afterwards or replayed on another chain, by any node: keys never leave this process,
+//! and a signature binds the call's bytes, the nonce, a lifetime and the genesis hash.
 
 pub mod address;
 pub mod chain;

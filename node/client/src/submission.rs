@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! A transaction on its way: from a node's pool into a finalized block.
+//!
+//! # Correctness
+//! What one node's pool says (dropped, replaced, invalid) is no proof: other pools may hold the transaction. Only the
+//! finalized blocks decide, so they are searched whenever the node's reports end without a block.
 
-use std::time::Duration;
+mod search;
 
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
 use subxt::tx::TransactionStatus;
 
+use self::search::{search, Block, Chain, Finality, Found, Head, Timing, Wanted};
 use crate::{
-    account::{Context, Progress as Watch},
+    account::Progress as Watch,
     convert::{rpc_error, subxt_error},
     error::Retry,
     event::{self, Event},
     nonce::NonceHandle,
     refusal::{pool_code, Refusal, Stage},
-    Client, Error, Hash,
+    AccountId, Client, Error, Hash,
 };
 
-/// When the node has reported nothing for this long, it is asked whether it is still there: a connection can die
-/// without a sign.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Pause between two looks at the finalized chain when the node doesn't report by itself.
-const SCAN_PAUSE: Duration = Duration::from_secs(2);
+/// How often it is checked that waiting for the node's reports still makes sense: a connection can die without a sign,
+/// and a node can forget.
+const CHECK_PERIOD: Duration = Duration::from_secs(30);
 
 /// How far a transaction has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,71 +72,141 @@ impl Receipt {
     pub fn event(&self, pallet: &str, name: &str) -> Option<&Event> {
         self.events.iter().find(|event| event.is(pallet, name))
     }
+
+    /// The last event of this name: that of the outermost call, where calls nest.
+    pub fn last_event(&self, pallet: &str, name: &str) -> Option<&Event> {
+        self.events.iter().rfind(|event| event.is(pallet, name))
+    }
 }
 
-/// A transaction that a node's pool has taken.
+/// A transaction that was handed to a node.
 pub struct Submitted {
-    client: Client,
-    nonces: NonceHandle,
-    hash: Hash,
-    birth: u64,
-    last_block: u64,
+    pending: Pending,
+    /// The node's reports about it. Apart from the rest, because it can't be shared between threads.
     watch: Option<Watch>,
+    /// The refusal of the node that was asked last, if another one may have the transaction all the same.
+    doubt: Option<Refusal>,
+}
+
+/// A transaction that may be in a pool.
+pub(crate) struct Pending {
+    pub(crate) client: Client,
+    pub(crate) nonces: NonceHandle,
+    pub(crate) account: AccountId,
+    pub(crate) nonce: u64,
+    pub(crate) hash: Hash,
+    /// The block its lifetime is counted from.
+    pub(crate) birth: u64,
+    /// The last block that can hold it.
+    pub(crate) last_block: u64,
+}
+
+/// How a node's reports ended.
+enum Reported {
+    Finalized(Hash),
+    ThrownOut(Refusal),
+    Nothing,
 }
 
 impl Submitted {
-    pub(crate) fn new(
-        client: Client,
-        nonces: NonceHandle,
-        hash: Hash,
-        context: &Context,
-        watch: Option<Watch>,
-    ) -> Self {
-        Self { client, nonces, hash, birth: context.birth.0, last_block: context.last_block(), watch }
+    pub(crate) fn new(pending: Pending, watch: Option<Watch>, doubt: Option<Refusal>) -> Self {
+        Self { pending, watch, doubt }
     }
 
     /// Hash of the transaction.
     pub fn hash(&self) -> Hash {
-        self.hash
+        self.pending.hash
     }
 
     /// The last block that can hold it. Not in it by then, it never will be.
     pub fn last_block(&self) -> u64 {
-        self.last_block
+        self.pending.last_block
+    }
+
+    /// Whether a node is known to have taken it.
+    ///
+    /// # Errors
+    /// [`Error::Undecided`] if the connection broke while it was submitted, and the next node refused it: the first may
+    /// have taken it. [`Submitted::finalized`] finds out.
+    pub fn taken(&self) -> Result<(), Error> {
+        match &self.doubt {
+            None => Ok(()),
+            Some(refusal) => Err(Error::Undecided {
+                hash: self.pending.hash,
+                last_block: self.pending.last_block,
+                cause: Box::new(refusal.clone().into()),
+            }),
+        }
     }
 
     /// Waits until the transaction is in a finalized block, and for its success. `on_progress` hears of every step.
     ///
-    /// A broken connection doesn't end the waiting: the blocks are searched for the transaction through whichever
-    /// endpoint answers, until its lifetime is over.
+    /// Neither a broken connection nor a pool that drops the transaction ends the waiting: the blocks are searched for
+    /// it through whichever endpoint answers, until its lifetime is over.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it failed in its block or was thrown out of the pool, [`Error::Expired`] if its lifetime
-    /// ended first, [`Error::Unreachable`] if no endpoint answers any more: it may then still be included.
-    pub async fn finalized(mut self, mut on_progress: impl FnMut(Progress)) -> Result<Receipt, Error> {
-        let block = match self.watch.take() {
-            Some(watch) => self.watch(watch, &mut on_progress).await?,
-            None => None,
+    /// [`Error::Refused`] if it failed in its block, or is in none and a pool said why; [`Error::Expired`] if it is in
+    /// none and nobody said why; [`Error::Undecided`] if no endpoint tells what became of it: it may be included.
+    pub async fn finalized(self, mut on_progress: impl FnMut(Progress)) -> Result<Receipt, Error> {
+        let Self { pending, watch, doubt } = self;
+        let outcome = pending.outcome(watch, doubt, &mut on_progress).await;
+        outcome.map_err(|error| error.undecided(pending.hash, pending.last_block))
+    }
+}
+
+impl Pending {
+    async fn outcome(
+        &self,
+        watch: Option<Watch>,
+        doubt: Option<Refusal>,
+        on_progress: &mut impl FnMut(Progress),
+    ) -> Result<Receipt, Error> {
+        let mut finality = Finality::new(Timing::default());
+        let reported = match watch {
+            Some(watch) => self.watch(watch, &mut finality, on_progress).await,
+            None => Reported::Nothing,
         };
-        let block = match block {
-            Some(block) => block,
-            None => {
-                on_progress(Progress::Searching { last_block: self.last_block });
-                self.search().await?
-            },
+        let refusal = match reported {
+            Reported::Finalized(block) => return self.receipt(block).await,
+            Reported::ThrownOut(refusal) => Some(refusal),
+            Reported::Nothing => doubt,
         };
-        let index = self.index_in(block).await?.ok_or_else(|| Error::malformed("the block lost the transaction"))?;
-        self.receipt(block, index).await
+        on_progress(Progress::Searching { last_block: self.last_block });
+        let wanted = Wanted { nonce: self.nonce, first_block: self.birth, last_block: self.last_block };
+        let found = search(self, wanted, &mut finality).await?;
+        if let Found::In(block) = found {
+            return self.receipt(block).await;
+        }
+        self.nonces.resync();
+        Err(match (refusal, found) {
+            (Some(refusal), _) => refusal.into(),
+            (None, Found::Replaced) => thrown_out("usurped").into(),
+            (None, _) => Error::Expired { hash: self.hash, last_block: self.last_block },
+        })
     }
 
-    /// Follows the node's reports; `None` if they end without a result.
-    async fn watch(&self, mut watch: Watch, on_progress: &mut impl FnMut(Progress)) -> Result<Option<Hash>, Error> {
+    /// Follows the node's reports to their end, or until waiting for them no longer makes sense.
+    async fn watch(
+        &self,
+        mut watch: Watch,
+        finality: &mut Finality,
+        on_progress: &mut impl FnMut(Progress),
+    ) -> Reported {
+        let mut checked = Instant::now();
         loop {
-            let status = match tokio::time::timeout(SILENCE_MAX, watch.next()).await {
+            if checked.elapsed() >= CHECK_PERIOD {
+                let finalized = self.client.finalized().await.map(|view| view.block_number());
+                match finalized {
+                    Ok(number) if number <= self.last_block && !finality.stands_still(number) => {},
+                    _ => return Reported::Nothing,
+                }
+                checked = Instant::now();
+            }
+            let rest = CHECK_PERIOD.saturating_sub(checked.elapsed());
+            let status = match tokio::time::timeout(rest, watch.next()).await {
                 Ok(Some(Ok(status))) => status,
-                Ok(_) => return Ok(None),
-                Err(_) if self.client.finalized().await.is_ok() => continue,
-                Err(_) => return Ok(None),
+                Ok(_) => return Reported::Nothing,
+                Err(_) => continue,
             };
             match status {
                 TransactionStatus::Validated => on_progress(Progress::Ready),
@@ -142,75 +218,35 @@ impl Submitted {
                         on_progress(Progress::InBlock { hash, number });
                     }
                 },
-                TransactionStatus::InFinalizedBlock(block) => return Ok(Some(block.block_hash())),
+                TransactionStatus::InFinalizedBlock(block) => return Reported::Finalized(block.block_hash()),
                 // The node stops reporting when finality takes too long; the transaction is in a block all the same.
-                TransactionStatus::Dropped { message } if message.contains("Finality timeout") => return Ok(None),
+                TransactionStatus::Dropped { message } if message.contains("Finality timeout") => {
+                    return Reported::Nothing
+                },
                 TransactionStatus::Dropped { message }
                 | TransactionStatus::Invalid { message }
-                | TransactionStatus::Error { message } => return Err(self.thrown_out(&message)),
+                | TransactionStatus::Error { message } => {
+                    // The node no longer counts it.
+                    self.nonces.resync();
+                    return Reported::ThrownOut(thrown_out(&message));
+                },
             }
         }
     }
 
-    /// The pool has taken it and then thrown it out.
-    fn thrown_out(&self, message: &str) -> Error {
-        self.nonces.resync();
-        let (code, reason, remedy, retry) = if message.contains("usurped") {
-            (
-                pool_code::USURPED,
-                "another transaction with the same nonce took its place",
-                "submit again if it is still wanted",
-                Retry::Now,
-            )
-        } else if message.contains("dropped") {
-            (
-                pool_code::DROPPED,
-                "the pool was full and dropped it",
-                "submit again in a minute",
-                Retry::After(Duration::from_secs(60)),
-            )
-        } else {
-            (
-                pool_code::INVALIDATED,
-                "it became invalid while it waited (its funds or its nonce were used otherwise, or its lifetime ended)",
-                "check the account and submit again",
-                Retry::Now,
-            )
-        };
-        Refusal { code: code.into(), reason: reason.into(), remedy: Some(remedy.into()), stage: Stage::Pool, retry }
-            .into()
-    }
-
-    /// Searches the finalized blocks for the transaction.
-    async fn search(&self) -> Result<Hash, Error> {
-        let mut next = self.birth;
-        loop {
-            let finalized = self.client.finalized().await?.block_number();
-            while next <= finalized.min(self.last_block) {
-                if let Some(hash) = self.client.block_hash(next).await? {
-                    if self.index_in(hash).await?.is_some() {
-                        return Ok(hash);
-                    }
-                }
-                next += 1;
-            }
-            if next > self.last_block {
-                self.nonces.resync();
-                return Err(Error::Expired { hash: self.hash, last_block: self.last_block });
-            }
-            tokio::time::sleep(SCAN_PAUSE).await;
-        }
-    }
-
-    /// The transaction's place in a block.
-    async fn index_in(&self, block: Hash) -> Result<Option<u32>, Error> {
+    /// The transaction's place in a block; `None` if the node hasn't got the block.
+    async fn index_in(&self, block: Hash) -> Result<Option<Option<u32>>, Error> {
         let block = self.client.methods().chain_get_block(Some(block)).await.map_err(rpc_error)?;
-        let extrinsics = block.map(|details| details.block.extrinsics).unwrap_or_default();
+        let Some(details) = block else { return Ok(None) };
         let mine = |bytes: &[u8]| sp_crypto_hashing::blake2_256(bytes) == self.hash.0;
-        Ok(extrinsics.iter().position(|extrinsic| mine(&extrinsic.0)).and_then(|index| u32::try_from(index).ok()))
+        let index = details.block.extrinsics.iter().position(|extrinsic| mine(&extrinsic.0));
+        Ok(Some(index.and_then(|index| u32::try_from(index).ok())))
     }
 
-    async fn receipt(&self, block_hash: Hash, index: u32) -> Result<Receipt, Error> {
+    /// What happened in the finalized block that holds it.
+    async fn receipt(&self, block_hash: Hash) -> Result<Receipt, Error> {
+        let index = self.index_in(block_hash).await?.flatten();
+        let index = index.ok_or_else(|| Error::malformed("the block lost the transaction"))?;
         let view = self.client.at(block_hash).await?;
         let events = view.at.events().fetch().await.map_err(subxt_error)?;
         let outcome = event::read(&events, index, view.at.metadata_ref())?;
@@ -224,5 +260,84 @@ impl Submitted {
                 events: outcome.events,
             }),
         }
+    }
+}
+
+impl Chain for Pending {
+    fn finalized(&self) -> BoxFuture<'_, Result<Head, Error>> {
+        Box::pin(async {
+            let view = self.client.finalized().await?;
+            let account = view.account(&self.account).await?;
+            Ok(Head { number: view.block_number(), nonce: account.nonce.into() })
+        })
+    }
+
+    fn block(&self, number: u64) -> BoxFuture<'_, Result<Option<Block>, Error>> {
+        Box::pin(async move {
+            let Some(hash) = self.client.block_hash(number).await? else { return Ok(None) };
+            let index = self.index_in(hash).await?;
+            Ok(index.map(|index| Block { hash, holds_it: index.is_some() }))
+        })
+    }
+
+    fn change_endpoint(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.client.change_endpoint())
+    }
+}
+
+/// Why a pool that had taken a transaction threw it out. True of the chain once the transaction is known to be in no
+/// block.
+fn thrown_out(message: &str) -> Refusal {
+    let (code, reason, remedy, retry) = if message.contains("usurped") {
+        (
+            pool_code::USURPED,
+            "another transaction with the same nonce took its place",
+            "submit again if it is still wanted",
+            Retry::Now,
+        )
+    } else if message.contains("dropped") {
+        (
+            pool_code::DROPPED,
+            "the pool was full and dropped it, and it came into no block",
+            "submit again in a minute",
+            Retry::After(Duration::from_secs(60)),
+        )
+    } else {
+        (
+            pool_code::INVALIDATED,
+            "it became invalid while it waited (its funds or its nonce were used otherwise, or its lifetime ended)",
+            "check the account and submit again",
+            Retry::Now,
+        )
+    };
+    Refusal { code: code.into(), reason: reason.into(), remedy: Some(remedy.into()), stage: Stage::Pool, retry }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_have_three_reasons_to_throw_a_transaction_out() {
+        for (message, code) in [
+            ("Transaction was usurped by another with the same nonce", pool_code::USURPED),
+            ("Transaction was dropped", pool_code::DROPPED),
+            ("Transaction is invalid (eg because of a bad nonce, signature etc)", pool_code::INVALIDATED),
+        ] {
+            let refusal = thrown_out(message);
+            assert_eq!((refusal.code.as_str(), refusal.stage), (code, Stage::Pool));
+            assert!(refusal.remedy.is_some());
+        }
+    }
+
+    #[test]
+    fn the_outermost_call_emits_the_last_event() {
+        let event = |name: &str, at: u8| Event { pallet: "P".into(), name: name.into(), fields: at.into() };
+        let events = vec![event("A", 1), event("A", 2), event("B", 3)];
+        let hash = Hash::zero();
+        let receipt = Receipt { hash, block_hash: hash, block_number: 1, fee: None, events };
+        assert_eq!(receipt.event("P", "A").expect("there").fields, 1);
+        assert_eq!(receipt.last_event("P", "A").expect("there").fields, 2);
+        assert_eq!(receipt.last_event("Q", "A"), None);
     }
 }

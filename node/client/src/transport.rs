@@ -170,6 +170,17 @@ impl Failover {
         }
     }
 
+    /// Gives up a connection that works, for another endpoint's. Does nothing if there is no other.
+    pub(crate) async fn change_endpoint(&self) {
+        if self.urls.len() < 2 {
+            return;
+        }
+        let mut state = self.state.lock().await;
+        if let Some(current) = state.current.take() {
+            state.next = (current.endpoint + 1) % self.urls.len();
+        }
+    }
+
     async fn request(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Box<RawValue>, RpcError> {
         let attempts = if changes_something(method) { 1 } else { ATTEMPTS_MAX };
         let mut attempt = 1;

@@ -6,10 +6,15 @@ use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
-use cairn_client::{chain::accounts, keys::Keypair, AccountId, Client, Error, ErrorKind, Progress, Stage};
+use cairn_client::{
+    chain::{accounts, staking},
+    keys::Keypair,
+    AccountId, Call, Client, Error, ErrorKind, Progress, Stage,
+};
 
 const ONE: u128 = 1_000_000_000_000;
 /// A node that doesn't serve by then won't.
@@ -19,13 +24,35 @@ const START_TIMEOUT: Duration = Duration::from_secs(180);
 struct Node {
     child: Child,
     url: String,
+    _folder: Folder,
+}
+
+/// A node's folder, removed with the test. A node that is killed can't remove its own (`--tmp`).
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("cairn-live-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap_or_else(|error| panic!("can't make {}: {error}", path.display()));
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Node {
     fn start() -> Self {
-        let program = program();
+        let (program, folder) = (program(), Folder::new());
         let mut child = Command::new(&program)
-            .args(["--dev", "--tmp", "--rpc-port", "0", "--port", "0", "--no-prometheus", "--no-telemetry"])
+            .args(["--dev", "--rpc-port", "0", "--port", "0", "--no-prometheus", "--no-telemetry"])
+            .arg("--base-path")
+            .arg(&folder.0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -47,7 +74,7 @@ impl Node {
             }
             let _ = sender.send(Err(tail.join("\n")));
         });
-        let mut node = Self { child, url: String::new() };
+        let mut node = Self { child, url: String::new(), _folder: folder };
         match receiver.recv_timeout(START_TIMEOUT) {
             Ok(Ok(url)) => node.url = url,
             Ok(Err(log)) => panic!("the node ended:\n{log}"),
@@ -57,7 +84,7 @@ impl Node {
     }
 
     async fn client(&self) -> Client {
-        Client::connect(&[self.url.clone()]).await.expect("the node serves")
+        Client::connect(std::slice::from_ref(&self.url)).await.expect("the node serves")
     }
 
     fn kill(&mut self) {
@@ -123,7 +150,7 @@ async fn money_moves_and_refusals_are_explained() {
     assert!(after.0 <= before.0 - 3 * ONE - fee + fee, "the author of the block is alice too: part of the fee returns");
 
     // Too much: the fee is paid, the reason is given.
-    let too_much = accounts::transfer_keep_alive(&bob, u128::MAX / 4);
+    let too_much = accounts::transfer_keep_alive(&bob, after.0 + ONE);
     let submitted = account.submit(&too_much).await.expect("the fee can be paid");
     let refused = refusal(submitted.finalized(|_| ()).await.expect_err("nobody has that much"));
     assert_eq!((refused.code.as_str(), refused.stage), ("Token::FundsUnavailable", Stage::Block));
@@ -171,6 +198,41 @@ async fn one_account_submits_from_many_places_at_once() {
         let (first, second) = tokio::join!(first.finalized(|_| ()), second.finalized(|_| ()));
         first.expect("succeeds");
         second.expect("succeeds");
+    }
+}
+
+/// The limit is the chain's; this program's number for it must be neither too high nor too low.
+#[tokio::test]
+async fn as_many_payouts_fit_into_a_transaction_as_are_put_into_one() {
+    let node = Node::start();
+    let client = node.client().await;
+    let account = client.account(key("//Alice"));
+    let payouts = |count| Call::batch((0..count).map(|_| staking::payout(&account.id(), 1_000)));
+    let submitted = account.submit(&payouts(staking::PAYOUTS_PER_TRANSACTION_MAX)).await.expect("fits");
+    let refused = refusal(submitted.finalized(|_| ()).await.expect_err("there was no such era"));
+    assert_eq!((refused.code.as_str(), refused.stage), ("Staking::InvalidEraToReward", Stage::Block));
+    let too_many = account.submit(&payouts(staking::PAYOUTS_PER_TRANSACTION_MAX + 1)).await;
+    let refused = refusal(too_many.map(|_| ()).expect_err("too heavy"));
+    assert_eq!((refused.code.as_str(), refused.stage), ("Pool::TooHeavy", Stage::Pool));
+}
+
+/// The node dies with the transaction in its pool: what became of it can't be known, and its hash is told.
+#[tokio::test]
+async fn a_transaction_whose_node_dies_is_undecided() {
+    let mut node = Node::start();
+    let client = node.client().await;
+    let account = client.account(key("//Alice"));
+    let call = accounts::transfer_keep_alive(&key("//Bob").account_id(), ONE);
+    let submitted = account.submit(&call).await.expect("valid");
+    let (hash, last_block) = (submitted.hash(), submitted.last_block());
+    node.kill();
+    let error = submitted.finalized(|_| ()).await.map(|_| ()).expect_err("nobody to ask");
+    assert_eq!(error.kind(), ErrorKind::Failed);
+    match error {
+        Error::Undecided { hash: told, last_block: until, cause } => {
+            assert_eq!((told, until, cause.kind()), (hash, last_block, ErrorKind::Unreachable));
+        },
+        other => panic!("not undecided: {other:?}"),
     }
 }
 

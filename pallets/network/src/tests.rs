@@ -54,11 +54,26 @@ fn every_bound_is_checked() {
     let good = NetworkParameters::PRODUCTION;
     assert_eq!(good.check(), Ok(()));
     assert_eq!(NetworkParameters::FAST.check(), Ok(()));
+    for edge in [
+        NetworkParameters { epoch_duration_blocks: 4, ..good.clone() },
+        NetworkParameters { epoch_duration_blocks: 28_800, sessions_per_era: 100, ..good.clone() },
+        NetworkParameters { bonding_duration_eras: 1, slash_defer_duration_eras: 0, ..good.clone() },
+        NetworkParameters { bonding_duration_eras: 60, slash_defer_duration_eras: 59, ..good.clone() },
+    ] {
+        assert_eq!(edge.check(), Ok(()), "{edge:?}");
+    }
     for (bad, field) in [
         (NetworkParameters { epoch_duration_blocks: 3, ..good.clone() }, "epochDurationBlocks"),
         (NetworkParameters { sessions_per_era: 0, ..good.clone() }, "sessionsPerEra"),
         (NetworkParameters { bonding_duration_eras: 0, ..good.clone() }, "bondingDurationEras"),
         (NetworkParameters { slash_defer_duration_eras: 56, ..good.clone() }, "slashDeferDurationEras"),
+        (NetworkParameters { epoch_duration_blocks: 28_801, ..good.clone() }, "epochDurationBlocks"),
+        (NetworkParameters { sessions_per_era: 101, ..good.clone() }, "sessionsPerEra"),
+        (NetworkParameters { bonding_duration_eras: 61, ..good.clone() }, "bondingDurationEras"),
+        (
+            NetworkParameters { bonding_duration_eras: 5, slash_defer_duration_eras: 5, ..good.clone() },
+            "slashDeferDurationEras",
+        ),
         (NetworkParameters { governance_speedup: 0, ..good.clone() }, "governanceSpeedup"),
     ] {
         let why = bad.check().expect_err("out of bounds");

@@ -19,11 +19,12 @@ use scale_info::TypeInfo;
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NetworkParameters {
-    /// Blocks in an epoch (= session); at least 4, so that a randomness epoch has blocks to draw from.
+    /// Blocks in an epoch (= session); at least 4, so that a randomness epoch has blocks to draw from, and at most
+    /// 28,800, a day.
     pub epoch_duration_blocks: u32,
-    /// Sessions in a staking era; at least 1.
+    /// Sessions in a staking era; 1 to 100.
     pub sessions_per_era: u32,
-    /// Eras that unbonded stake stays slashable; at least 1.
+    /// Eras that unbonded stake stays slashable; 1 to 60, since a ledger keeps an entry for each.
     pub bonding_duration_eras: u32,
     /// Eras between offence and slash; less than the bonding duration, or the stake would be gone.
     pub slash_defer_duration_eras: u32,
@@ -62,11 +63,20 @@ impl NetworkParameters {
         if self.epoch_duration_blocks < 4 {
             return Err("epochDurationBlocks must be at least 4");
         }
+        if self.epoch_duration_blocks > 28_800 {
+            return Err("epochDurationBlocks must be at most 28800");
+        }
         if self.sessions_per_era == 0 {
             return Err("sessionsPerEra must be at least 1");
         }
+        if self.sessions_per_era > 100 {
+            return Err("sessionsPerEra must be at most 100");
+        }
         if self.bonding_duration_eras == 0 {
             return Err("bondingDurationEras must be at least 1");
+        }
+        if self.bonding_duration_eras > 60 {
+            return Err("bondingDurationEras must be at most 60");
         }
         if self.slash_defer_duration_eras >= self.bonding_duration_eras {
             return Err("slashDeferDurationEras must be less than bondingDurationEras");

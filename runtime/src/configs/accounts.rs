@@ -53,6 +53,10 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
     fn filter(&self, call: &RuntimeCall) -> bool {
         match self {
             ProxyType::Any => true,
+            // Where rewards go is a transfer of coins to come.
+            ProxyType::NonTransfer if matches!(call, RuntimeCall::Staking(pallet_staking::Call::set_payee { .. })) => {
+                false
+            },
             ProxyType::NonTransfer => matches!(
                 call,
                 RuntimeCall::System(..)

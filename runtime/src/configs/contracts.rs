@@ -45,7 +45,8 @@ parameter_types! {
 
 impl pallet_contracts::Config for Runtime {
     type Time = Timestamp;
-    // Fixed in an epoch before whatever a contract lets it judge was sent.
+    // Public since the epoch's start: a contract may judge by it only what was committed before the block number that
+    // comes with it, best two epochs earlier.
     type Randomness = pallet_babe::RandomnessFromOneEpochAgo<Runtime>;
     type Currency = Balances;
     type RuntimeEvent = RuntimeEvent;

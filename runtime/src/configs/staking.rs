@@ -25,11 +25,16 @@ use sp_runtime::{
 use sp_staking::{currency_to_vote::U128CurrencyToVote, EraIndex};
 
 /// Validators that may be elected at most.
-pub const MAX_VALIDATORS: u32 = 300;
-/// Targets and voters that an election looks at. It runs whole in one block, at the start of an era's last session:
-/// this bounds that block. Voters come from the bags list, so those with most stake are in it.
+///
+/// An election runs whole in one block, at the start of an era's last session, and takes about as many steps as winners
+/// times votes: with 16 votes of each of [`MAX_ELECTION_VOTERS`], 4 million, which is a third of a second at the pace
+/// that the SDK's own measurement shows. More validators want an election over several blocks.
+pub const MAX_VALIDATORS: u32 = 100;
+/// Candidates there may be. More would make every election fail, so genesis sets this as the most that may declare
+/// themselves (`MaxValidatorsCount`), and governance must not raise that beyond it.
 pub const MAX_ELECTION_TARGETS: u32 = 600;
-pub const MAX_ELECTION_VOTERS: u32 = 5_000;
+/// Voters that an election looks at. They come from the bags list: those with most stake are in it.
+pub const MAX_ELECTION_VOTERS: u32 = 2_500;
 
 parameter_types! {
     pub ElectionLimits: ElectionBounds = ElectionBoundsBuilder::default()
@@ -54,7 +59,8 @@ impl onchain::Config for OnChainElection {
     type DataProvider = Staking;
     type WeightInfo = frame_election_provider_support::weights::SubstrateWeight<Runtime>;
     type MaxWinnersPerPage = ConstU32<MAX_VALIDATORS>;
-    type MaxBackersPerWinner = ConstU32<MAX_ELECTION_VOTERS>;
+    // Equivocation reports are priced for this many. Those with least stake are dropped.
+    type MaxBackersPerWinner = MaxNominatorsRewardedPerValidator;
     type Bounds = ElectionLimits;
 }
 
@@ -113,7 +119,8 @@ impl pallet_staking::Config for Runtime {
     type MaxValidatorSet = ConstU32<MAX_VALIDATORS>;
     type VoterList = VoterList;
     type TargetList = UseValidatorsMap<Self>;
-    type MaxUnlockingChunks = ConstU32<32>;
+    // One for each era of the longest bonding duration that `NetworkParameters::check` lets through, and some to spare.
+    type MaxUnlockingChunks = ConstU32<64>;
     type MaxControllersInDeprecationBatch = ConstU32<1>;
     type EventListeners = (NominationPools, DelegatedStaking);
     type Filter = Nothing;
@@ -140,8 +147,8 @@ impl frame_support::traits::OnUnbalanced<pallet_balances::NegativeImbalance<Runt
 const BAGS: usize = 60;
 const THRESHOLDS: [VoteWeight; BAGS] = bag_thresholds();
 
-/// Bags grow by three tenths each, from 1 CRN to 5 million: within a bag, stakes are alike enough that their order does
-/// not matter.
+/// Bags grow by three tenths each, from 10^12 votes to 4 x 10^18: within a bag, stakes are alike enough that their order
+/// does not matter. A vote is a planck while less than 36.9 million CRN exist, and n plancks from n x 18.4 million on.
 const fn bag_thresholds() -> [VoteWeight; BAGS] {
     let mut thresholds = [0; BAGS];
     let mut value = crate::constants::currency::CRN;
@@ -172,6 +179,9 @@ parameter_types! {
     pub const PoolsPalletId: PalletId = PalletId(*b"cairn/np");
     pub const DelegatedStakingPalletId: PalletId = PalletId(*b"cairn/ds");
     pub const DelegatedSlashReward: Perbill = Perbill::from_percent(1);
+    /// Of a pool: one for each era of the bonding duration, and four more before old ones are merged.
+    pub MaxUnbondingPools: u32 =
+        pallet_network::Parameters::<Runtime>::get().bonding_duration_eras.saturating_add(4);
 }
 
 /// Balances as 256-bit numbers, for the pools' arithmetic.
@@ -199,7 +209,7 @@ impl pallet_nomination_pools::Config for Runtime {
     type BalanceToU256 = BalanceU256;
     type U256ToBalance = BalanceU256;
     type StakeAdapter = pallet_nomination_pools::adapter::DelegateStake<Self, Staking, DelegatedStaking>;
-    type MaxUnbondingPools = ConstU32<4>;
+    type MaxUnbondingPools = MaxUnbondingPools;
     type MaxMetadataLen = ConstU32<256>;
     type AdminOrigin = RootOrigin;
     type BlockNumberProvider = System;

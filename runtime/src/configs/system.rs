@@ -35,7 +35,7 @@ parameter_types! {
     pub BlockWeights: frame_system::limits::BlockWeights = frame_system::limits::BlockWeights::builder()
         .base_block(weights::block_weights::BlockExecutionWeight::get())
         .for_class(DispatchClass::all(), |weights| {
-            weights.base_extrinsic = weights::extrinsic_weights::ExtrinsicBaseWeight::get();
+            weights.base_extrinsic = weights::base_extrinsic();
         })
         .for_class(DispatchClass::Normal, |weights| {
             weights.max_total = Some(block::NORMAL_DISPATCH_RATIO * block::MAXIMUM_BLOCK_WEIGHT);
@@ -64,7 +64,7 @@ impl frame_system::Config for Runtime {
     type DbWeight = weights::RocksDbWeight;
     type Version = Version;
     type AccountData = pallet_balances::AccountData<Balance>;
-    type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
+    type SystemWeightInfo = weights::frame_system::WeightInfo<Runtime>;
     type ExtensionsWeightInfo = weights::frame_system_extensions::WeightInfo<Runtime>;
     // 42: shown by every wallet for a chain that has not registered a prefix of its own.
     type SS58Prefix = ConstU16<42>;

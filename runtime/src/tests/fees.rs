@@ -6,6 +6,8 @@ use frame_support::{
     dispatch::{DispatchInfo, GetDispatchInfo, PostDispatchInfo},
     traits::fungible::Inspect,
 };
+use frame_system::ExtensionsWeightInfo;
+use pallet_transaction_payment::WeightInfo as _;
 use sp_runtime::traits::{DispatchTransaction, TransactionExtension};
 
 fn transfer(value: Balance) -> RuntimeCall {
@@ -55,4 +57,29 @@ fn an_account_below_the_existential_deposit_is_not_made() {
         assert_eq!(Balances::free_balance(&nobody), EXISTENTIAL_DEPOSIT);
         assert_eq!(<Balances as Inspect<AccountId>>::minimum_balance(), EXISTENTIAL_DEPOSIT);
     });
+}
+
+/// Database accesses come on top of what was measured.
+#[test]
+fn a_signed_remark_is_charged_no_less_than_it_was_measured_to_take() {
+    use frame_support::dispatch::GetDispatchInfo;
+    let remark = RuntimeCall::System(frame_system::Call::remark { remark: vec![] });
+    let extensions = [
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_nonce(),
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_weight(),
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::weight_reclaim(),
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_genesis(),
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_mortality_immortal_transaction(),
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_non_zero_sender(),
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_spec_version(),
+        <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_tx_version(),
+        <Runtime as pallet_transaction_payment::Config>::WeightInfo::charge_transaction_payment(),
+    ];
+    let class = configs::BlockWeights::get();
+    let mut charged = class.get(frame_support::dispatch::DispatchClass::Normal).base_extrinsic;
+    charged += remark.get_dispatch_info().call_weight;
+    extensions.into_iter().for_each(|extension| charged += extension);
+    let database = <Runtime as frame_system::Config>::DbWeight::get().reads_writes(1, 1);
+    let measured = weights::extrinsic_weights::ExtrinsicBaseWeight::get();
+    assert!(charged.all_gte(measured + database), "{charged:?}, measured {measured:?}");
 }

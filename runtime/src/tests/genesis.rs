@@ -10,6 +10,7 @@ fn every_preset_builds_and_satisfies_the_invariants() {
         chain::run(preset.as_ref(), || {
             assert_eq!(Balances::free_balance(Dave.to_account_id()), 10_000_000 * CRN);
             assert_eq!(pallet_sudo::Key::<Runtime>::get(), Some(Alice.to_account_id()));
+            assert_eq!(pallet_staking::MaxValidatorsCount::<Runtime>::get(), Some(configs::MAX_ELECTION_TARGETS));
         });
     }
 }
@@ -79,6 +80,11 @@ fn the_production_template_builds_without_sudo() {
         chain::next_block();
         assert_eq!(pallet_sudo::Key::<Runtime>::get(), None);
         assert_eq!(Session::validators(), [Alice.to_account_id()]);
+        assert!(
+            pallet_staking::ErasStakersOverview::<Runtime>::contains_key(0, Alice.to_account_id()),
+            "elected, not taken from the session's keys"
+        );
+        assert_eq!(pallet_staking::MaxValidatorsCount::<Runtime>::get(), Some(configs::MAX_ELECTION_TARGETS));
         chain::check_invariants();
     });
 }

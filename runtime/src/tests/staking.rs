@@ -3,8 +3,10 @@
 use super::*;
 use crate::configs::Inflation;
 use frame_support::traits::Currency;
+use pallet_network::NetworkParameters;
 use pallet_staking::{EraPayout, RewardDestination, ValidatorPrefs};
 use proptest::prelude::*;
+use sp_runtime::MultiAddress;
 
 #[test]
 fn eras_pass_and_pay_the_validator_and_the_treasury() {
@@ -40,6 +42,41 @@ fn a_fourth_validator_is_elected_and_leaves() {
         assert!(!Session::validators().contains(&dave), "gone after it chilled");
         pallet_session::NextKeys::<Runtime>::remove(&dave);
     });
+}
+
+/// With the longest bonding duration, a pool and a stake can still be unbonded from in every era of it.
+#[test]
+fn stake_and_pool_can_be_unbonded_in_every_era_of_the_bonding_duration() {
+    chain::from_preset("development").execute_with(|| {
+        let parameters =
+            NetworkParameters { bonding_duration_eras: 60, slash_defer_duration_eras: 0, ..NetworkParameters::FAST };
+        pallet_network::Parameters::<Runtime>::put(parameters);
+        chain::next_block();
+        let owner = MultiAddress::Id(Alice.to_account_id());
+        assert_ok!(NominationPools::create(signed(Alice), 1_000 * CRN, owner.clone(), owner.clone(), owner));
+        for name in Sr25519Keyring::well_known().skip(1) {
+            assert_ok!(NominationPools::join(signed(name), 1_000 * CRN, 1));
+        }
+        assert_ok!(Staking::bond(signed(Bob), 1_000 * CRN, RewardDestination::Staked));
+        let members: Vec<_> = Sr25519Keyring::well_known().skip(1).collect();
+        for era in 1..=60u32 {
+            pallet_staking::CurrentEra::<Runtime>::put(era);
+            pallet_staking::ActiveEra::<Runtime>::put(pallet_staking::ActiveEraInfo { index: era, start: Some(1) });
+            let member = members[era as usize % members.len()];
+            assert_ok!(NominationPools::unbond(signed(member), MultiAddress::Id(member.to_account_id()), CRN));
+            assert_ok!(Staking::unbond(signed(Bob), CRN));
+        }
+    });
+}
+
+#[test]
+fn as_many_payouts_as_the_client_puts_together_fit_a_transaction() {
+    let payout =
+        RuntimeCall::Staking(pallet_staking::Call::payout_stakers { validator_stash: Alice.to_account_id(), era: 0 });
+    let batch = RuntimeCall::Utility(pallet_utility::Call::batch_all { calls: vec![payout; 3] });
+    let info = frame_support::dispatch::GetDispatchInfo::get_dispatch_info(&batch);
+    let limit = configs::BlockWeights::get().get(info.class).max_extrinsic.expect("normal calls are limited");
+    assert!(info.call_weight.all_lte(limit), "{:?} of {limit:?}", info.call_weight);
 }
 
 #[test]

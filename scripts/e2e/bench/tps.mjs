@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transfers a second that one validator takes over RPC, executes and finalizes. See scripts/bench.
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { CRN, connect } from '../lib/chain.mjs';
 import { Network } from '../lib/network.mjs';
-import { TARGET, variant } from '../lib/paths.mjs';
+import { binary, variant } from '../lib/paths.mjs';
 import { endow, exportSpec, formatSpec, replaceCode } from '../lib/spec.mjs';
 import { seconds, sleep, until } from '../lib/wait.mjs';
 import { join } from 'node:path';
 import { sr25519Sign } from '@polkadot/wasm-crypto';
 import { BlockReader, building, latencies, percentile } from './blocks.mjs';
 import { Load } from './load.mjs';
-import { checkAgainst, encodeTransfer, frame, presign, senders } from './transfers.mjs';
+import { checkAgainst, encodeTransfer, frame, hex, presign, senders } from './transfers.mjs';
 import { Usage } from './usage.mjs';
 
 const WARM_UP_BLOCKS = 3;
@@ -48,6 +48,8 @@ async function run(accounts, { title, path: code, maxTps }) {
   try {
     const spec = endow(exportSpec('dev'), accounts.map(({ address }) => address), 1_000n * CRN);
     if (code) replaceCode(spec, code);
+    // Production's epochs: the block that ends one takes no transactions, and on the fast chain that is each tenth.
+    delete spec.genesis.runtimeGenesis.patch.network;
     const file = network.file('bench.json', formatSpec(spec));
     const node = await network.add({
       name: 'bench',
@@ -71,7 +73,9 @@ async function run(accounts, { title, path: code, maxTps }) {
 
     load = new Load({ url: node.url, byConnection, total });
     await load.start();
-    return await measure({ api, node, load, accounts, total });
+    const sustained = await measure({ api, node, load, accounts, total });
+    await node.kill();
+    return { ...sustained, alone: buildingAlone(network, file, shared, accounts) };
   } catch (error) {
     if (load) error.message += `\nrefused: ${JSON.stringify(Object.fromEntries(load.refused))}`;
     throw error;
@@ -147,7 +151,7 @@ function bottleneck({ fullness, blocksEndedBy, backlogPerBlock, node, generatorC
 }
 
 function report(result) {
-  const { perBlock } = result;
+  const { perBlock, alone } = result;
   const lines = [
     ['transfers a second', `${round(result.tps)}  (${result.transfers} Transfer events in finalized blocks over ${result.spanSeconds} s)`],
     ['per block', `min ${Math.min(...perBlock)}, median ${percentile(perBlock, 50)}, max ${Math.max(...perBlock)}: ${perBlock.join(' ')}`],
@@ -155,6 +159,7 @@ function report(result) {
     ['finality time', `p50 ${round(result.finalityMs.p50)} ms, p99 ${round(result.finalityMs.p99)} ms`],
     ['block weight used', `${round(result.fullness * 100)}% of what transfers may take`],
     ['building a block', `p50 ${result.buildMs.p50} ms, p99 ${result.buildMs.p99} ms; ended by ${JSON.stringify(result.blocksEndedBy)}`],
+    ['building alone', `${round(alone.transfers_per_second)} transfers a second: ${alone.transactions} in ${round(1000 * alone.seconds)} ms`],
     ['node', `${round(result.node.cores, 2)} cores, ${round(result.node.rssMibAfter)} MiB (peak ${round(result.node.rssMibPeak)} MiB, ${round(result.node.rssMibBefore)} MiB before)`],
     ['load generator', `${round(result.generatorCores, 2)} cores`],
     ['failed, refused', `${result.failed}, ${JSON.stringify(result.refused)}`],
@@ -163,11 +168,18 @@ function report(result) {
   for (const [what, value] of lines) say(`  ${what.padEnd(20)} ${value}`);
 }
 
-/** What building blocks does without RPC, pool and finality: `cairn-bench-build` prints {"transfers_per_second": n}. */
-function buildingAlone() {
-  const tool = join(process.env.BIN ?? join(TARGET, 'release'), 'cairn-bench-build');
-  if (!existsSync(tool)) return null;
-  return JSON.parse(execFileSync(tool, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })).transfers_per_second;
+/**
+ * What building a block does without RPC, pool, import and finality, with nothing else running: each sender's first
+ * transfer, into one block, as often as `--rounds` says; the median.
+ */
+function buildingAlone(network, spec, shared, accounts) {
+  const transfers = accounts.map((from, i) =>
+    encodeTransfer(shared, sr25519Sign, from, accounts[(i + 1) % accounts.length].publicKey, 0));
+  const file = network.file('transfers.hex', transfers.map((bytes) => hex(bytes)).join('\n'));
+  const out = execFileSync(binary('cairn-node'), [
+    'building-speed', '--chain', spec, '--base-path', join(network.dir, 'building'), '--transactions', file, '--rounds', '5',
+  ], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return JSON.parse(out.trim().split('\n').at(-1));
 }
 
 const wanted = options.runtime === 'both' ? Object.keys(RUNTIMES) : [options.runtime];
@@ -179,7 +191,6 @@ for (const name of wanted) {
 say(`${options.senders} senders, ${options.connections} connections with batches of ${options.batch}, pool ${options['pool-type']} ${JSON.stringify(POOL)}`);
 const accounts = await senders(Number(options.senders));
 const results = {};
-const alone = buildingAlone();
 for (const name of wanted) {
   results[name] = await run(accounts, RUNTIMES[name]);
   report(results[name]);
@@ -189,11 +200,9 @@ if (results.ours && results.default) {
   results.ratio = results.ours.tps / results.default.tps;
   say(`ours : default weights    ${round(results.ratio, 2)}`);
 }
-if (alone && results.ours) {
-  results.buildingAlone = alone;
-  results.shareOfBuildingAlone = results.ours.tps / alone;
-  say(`building blocks alone     ${round(alone)} transfers a second; sustained over RPC: ${round(100 * results.shareOfBuildingAlone)}% of it`);
-} else if (!alone) {
-  say('building blocks alone     not measured: no cairn-bench-build beside the binaries');
+for (const name of wanted) {
+  const { tps, alone } = results[name];
+  results[name].shareOfBuildingAlone = tps / alone.transfers_per_second;
+  say(`${name}: sustained ${round(tps)} transfers a second, ${round(100 * results[name].shareOfBuildingAlone)}% of what building blocks does alone`);
 }
 if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);

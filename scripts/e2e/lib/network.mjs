@@ -4,10 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChainNode } from './node.mjs';
+import { freePorts } from './ports.mjs';
+import { killAll } from './processes.mjs';
 import { isolatedSpec } from './spec.mjs';
 
 /** The three validators of the local chain, in the order of their node keys. */
 export const VALIDATORS = ['alice', 'bob', 'charlie'];
+
+/** The peer id that the first of the local chain's node keys makes. */
+const FIRST_PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp';
 
 /** Everything that a test file starts; `close` ends and removes it. */
 export class Network {
@@ -16,9 +21,13 @@ export class Network {
     this.nodes = [];
   }
 
+  start(options) {
+    return ChainNode.start({ dir: this.dir, ...options });
+  }
+
   /** One more node; the options of `ChainNode.start`. */
   async add(options) {
-    const node = await ChainNode.start({ dir: this.dir, ...options });
+    const node = await this.start(options);
     this.nodes.push(node);
     return node;
   }
@@ -38,7 +47,15 @@ export class Network {
     const network = new Network();
     return network.orClose(async () => {
       network.spec = isolatedSpec('local');
-      for (const name of VALIDATORS) await network.addValidator(name, { listen, args });
+      const ports = await freePorts(2 * VALIDATORS.length);
+      const transport = listen === 'ws' ? '/ws' : '';
+      const first = `/ip4/127.0.0.1/tcp/${ports[1]}${transport}/p2p/${FIRST_PEER}`;
+      // At the same time: most of a node's start is compiling the runtime.
+      network.nodes = await Promise.all(VALIDATORS.map((name, i) => network.start({
+        name, listen, ports: ports.slice(2 * i, 2 * i + 2),
+        args: ['--chain', network.spec, `--${name}`, '--node-key', `${i + 1}`.padStart(64, '0'),
+          ...(i > 0 ? ['--bootnodes', first] : []), ...args],
+      })));
       return network;
     });
   }
@@ -76,6 +93,7 @@ export class Network {
   /** Ends all nodes and removes the folder. CAIRN_E2E_KEEP=1 keeps it. */
   async close() {
     await Promise.all(this.nodes.map((node) => node.kill()));
+    killAll(); // a node that did not get as far as the list
     if (process.env.CAIRN_E2E_KEEP) console.error(`kept ${this.dir}`);
     else rmSync(this.dir, { recursive: true, force: true });
   }

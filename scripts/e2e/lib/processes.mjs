@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Child processes that never outlive the test that started them.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
 
 /** Started and not yet ended. */
 const running = new Set();
 
-process.on('exit', () => {
+/** Kills everything that this process has started. */
+export function killAll() {
   for (const child of running) child.killNow();
-});
+}
+
+process.on('exit', killAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => process.exit(1));
 }
@@ -25,6 +28,8 @@ export class Background {
     this.name = name;
     this.log = log;
     this.exit = null;
+    // What an earlier start wrote stays in the log, and is not this process's output.
+    this.from = existsSync(log) ? statSync(log).size : 0;
     const fd = openSync(log, 'a');
     const [program, ...rest] = [...prefix, ...guard, command, ...args];
     this.child = spawn(program, rest, {
@@ -77,7 +82,7 @@ export class Background {
 
   /** Everything written so far. */
   output() {
-    return readFileSync(this.log, 'utf8');
+    return readFileSync(this.log).subarray(this.from).toString();
   }
 
   /** The last lines of the log, for error messages. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bare JSON-RPC client: what the full clients would hide (codes, raw bodies) stays visible.
+import { request as httpRequest } from 'node:http';
 import WebSocket from 'ws';
 
 /** A JSON-RPC error answer, with its standard code. */
@@ -91,4 +92,23 @@ export async function post(url, body) {
     body,
   });
   return { status: response.status, text: await response.text() };
+}
+
+/** Announces a body of `length` bytes and sends the first of them only; returns what the server says to that. */
+export function postDeclaring(url, length) {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-length': length },
+    }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => { text += chunk; });
+      response.on('end', () => {
+        request.destroy();
+        resolve({ status: response.statusCode, text });
+      });
+    });
+    request.on('error', reject);
+    request.write('{"jsonrpc":"2.0","id":1,"method":"system_health","params":["');
+  });
 }

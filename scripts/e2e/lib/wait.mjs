@@ -20,7 +20,8 @@ export async function until(what, probe, { timeoutMs = seconds(120), everyMs = 2
   let last;
   for (;;) {
     try {
-      const value = await probe();
+      const left = timeoutMs - (Date.now() - started);
+      const value = await within(what, Promise.resolve(probe()), Math.max(1000, left));
       if (value) return value;
       last = value;
     } catch (error) {

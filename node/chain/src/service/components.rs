@@ -5,10 +5,10 @@
 use super::{consensus, Backend, Client, HostFunctions, SelectChain, TransactionPool};
 use cairn_runtime::{opaque::Block, RuntimeApi};
 use sc_consensus::DefaultImportQueue;
-use sc_consensus_babe::{BabeBlockImport, BabeLink, BabeWorkerHandle};
-use sc_consensus_grandpa::{GrandpaBlockImport, GrandpaPruningFilter, LinkHalf};
+use sc_consensus_babe::{BabeBlockImport, BabeLink, BabeWorkerHandle, ImportQueueParams};
+use sc_consensus_grandpa::{GrandpaBlockImport, GrandpaPruningFilter, LinkHalf, SharedVoterState};
 use sc_service::{Configuration, Error, KeystoreContainer, TaskManager};
-use sc_telemetry::{Telemetry, TelemetryWorker};
+use sc_telemetry::{Telemetry, TelemetryHandle, TelemetryWorker};
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 use sp_consensus_babe::inherents::BabeCreateInherentDataProviders;
 use std::sync::Arc;
@@ -27,21 +27,29 @@ pub type GrandpaLink = LinkHalf<Block, Client, SelectChain>;
 pub struct Components {
     pub client: Arc<Client>,
     pub backend: Arc<Backend>,
-    pub task_manager: TaskManager,
     pub keystore_container: KeystoreContainer,
-    pub select_chain: SelectChain,
-    pub import_queue: DefaultImportQueue<Block>,
     pub transaction_pool: Arc<TransactionPool>,
+    pub import_queue: DefaultImportQueue<Block>,
+    pub consensus: Consensus,
+    pub telemetry: Option<Telemetry>,
+}
+
+/// What block import, the RPC methods, the authoring of blocks and the voter have in common.
+pub struct Consensus {
+    pub select_chain: SelectChain,
     pub block_import: BlockImport,
-    pub grandpa_link: GrandpaLink,
     pub babe_link: BabeLink<Block>,
     pub babe_worker: BabeWorkerHandle<Block>,
-    pub telemetry: Option<Telemetry>,
+    pub grandpa_link: GrandpaLink,
+    pub grandpa_voter_state: SharedVoterState,
 }
 
 impl Components {
     /// Opens the database (and writes the genesis block into a new one) and builds what works on it.
-    pub fn new(config: &Configuration) -> Result<Self, Error> {
+    ///
+    /// Some parts have a task that ends, and takes the node with it, when the part is dropped: keep all of them for as
+    /// long as the task manager.
+    pub fn new(config: &Configuration) -> Result<(Self, TaskManager), Error> {
         let telemetry = new_telemetry(config)?;
         let (client, backend, keystore_container, task_manager) = sc_service::new_full_parts::<Block, RuntimeApi, _>(
             config,
@@ -55,54 +63,68 @@ impl Components {
             task_manager.spawn_handle().spawn("telemetry", None, worker.run());
             telemetry
         });
-        let select_chain = SelectChain::new(backend.clone());
         let transaction_pool = new_transaction_pool(config, &client, &task_manager);
-
-        let telemetry_handle = telemetry.as_ref().map(|telemetry| telemetry.handle());
-        let (grandpa_import, grandpa_link) = sc_consensus_grandpa::block_import(
+        let (consensus, import_queue) = new_consensus(
+            config,
             client.clone(),
-            consensus::justification_period_blocks(config.chain_spec.chain_type()),
-            &client,
-            select_chain.clone(),
-            telemetry_handle.clone(),
-        )?;
-        let babe_config = sc_consensus_babe::configuration(&*client)?;
-        let slot_duration = babe_config.slot_duration();
-        let (block_import, babe_link) = sc_consensus_babe::block_import(
-            babe_config,
-            grandpa_import.clone(),
-            client.clone(),
-            consensus::inherent_data_providers(slot_duration),
-            select_chain.clone(),
-            // Through it, a validator that signs two blocks for one slot is reported to the chain.
+            SelectChain::new(backend.clone()),
             OffchainTransactionPoolFactory::new(transaction_pool.clone()),
+            telemetry.as_ref().map(|telemetry| telemetry.handle()),
+            &task_manager,
         )?;
-        let (import_queue, babe_worker) = sc_consensus_babe::import_queue(sc_consensus_babe::ImportQueueParams {
-            link: babe_link.clone(),
-            block_import: block_import.clone(),
-            justification_import: Some(Box::new(grandpa_import)),
-            client: client.clone(),
-            slot_duration,
-            spawner: &task_manager.spawn_essential_handle(),
-            registry: config.prometheus_registry(),
-            telemetry: telemetry_handle,
-        })?;
-
-        Ok(Self {
-            client,
-            backend,
-            task_manager,
-            keystore_container,
-            select_chain,
-            import_queue,
-            transaction_pool,
-            block_import,
-            grandpa_link,
-            babe_link,
-            babe_worker,
-            telemetry,
-        })
+        let components =
+            Self { client, backend, keystore_container, transaction_pool, import_queue, consensus, telemetry };
+        Ok((components, task_manager))
     }
+}
+
+/// Chains the checks that every block goes through, and starts the queue in front of them.
+///
+/// `reports` is where a validator that signs two blocks for one slot is reported to the chain.
+fn new_consensus(
+    config: &Configuration,
+    client: Arc<Client>,
+    select_chain: SelectChain,
+    reports: OffchainTransactionPoolFactory<Block>,
+    telemetry: Option<TelemetryHandle>,
+    task_manager: &TaskManager,
+) -> Result<(Consensus, DefaultImportQueue<Block>), Error> {
+    let (grandpa_import, grandpa_link) = sc_consensus_grandpa::block_import(
+        client.clone(),
+        consensus::justification_period_blocks(config.chain_spec.chain_type()),
+        &client,
+        select_chain.clone(),
+        telemetry.clone(),
+    )?;
+    let babe_config = sc_consensus_babe::configuration(&*client)?;
+    let slot_duration = babe_config.slot_duration();
+    let (block_import, babe_link) = sc_consensus_babe::block_import(
+        babe_config,
+        grandpa_import.clone(),
+        client.clone(),
+        consensus::inherent_data_providers(slot_duration),
+        select_chain.clone(),
+        reports,
+    )?;
+    let (import_queue, babe_worker) = sc_consensus_babe::import_queue(ImportQueueParams {
+        link: babe_link.clone(),
+        block_import: block_import.clone(),
+        justification_import: Some(Box::new(grandpa_import)),
+        client,
+        slot_duration,
+        spawner: &task_manager.spawn_essential_handle(),
+        registry: config.prometheus_registry(),
+        telemetry,
+    })?;
+    let consensus = Consensus {
+        select_chain,
+        block_import,
+        babe_link,
+        babe_worker,
+        grandpa_link,
+        grandpa_voter_state: SharedVoterState::empty(),
+    };
+    Ok((consensus, import_queue))
 }
 
 /// A connection to the telemetry servers of the command line or the chain specification, if there are any.

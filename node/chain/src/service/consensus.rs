@@ -8,13 +8,13 @@
 //! them at once.
 
 use super::{
-    components::{BlockImport, GrandpaLink},
+    components::{Consensus, GrandpaLink},
     network::GrandpaProtocol,
-    SelectChain, Shared,
+    Shared,
 };
 use cairn_runtime::{opaque::Block, BlockNumber, Hash};
 use sc_chain_spec::ChainType;
-use sc_consensus_babe::{BabeLink, BabeParams, SlotProportion};
+use sc_consensus_babe::{BabeParams, SlotProportion};
 use sc_consensus_grandpa::{GrandpaParams, SharedVoterState, VotingRulesBuilder};
 use sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging;
 use sc_network::service::traits::NetworkService;
@@ -68,9 +68,9 @@ pub fn inherent_data_providers(slot_duration: SlotDuration) -> BabeCreateInheren
 
 /// What part this node takes in consensus.
 pub struct Participation {
-    pub role: Role,
+    role: Role,
     /// Take part in GRANDPA, or follow it (`--no-grandpa` does neither).
-    pub grandpa: bool,
+    grandpa: bool,
     force_authoring: bool,
     node_name: String,
     justification_period_blocks: u32,
@@ -101,43 +101,54 @@ fn backoff(epoch_slots: u64) -> BackoffAuthoringOnFinalizedHeadLagging<BlockNumb
     BackoffAuthoringOnFinalizedHeadLagging { max_interval: default.max_interval.min(slots_max), ..default }
 }
 
-/// Starts making blocks in this node's slots.
-pub fn start_babe(
-    participation: &Participation,
+/// The other nodes, as consensus sees them.
+pub struct Peers {
+    pub network: Arc<dyn NetworkService>,
+    pub sync: Arc<SyncingService<Block>>,
+    pub grandpa: GrandpaProtocol,
+}
+
+/// Starts this node's part in consensus. Following the chain needs none of it but the voter.
+pub fn start(
+    participation: Participation,
+    consensus: Consensus,
     shared: &Shared,
-    sync: &Arc<SyncingService<Block>>,
-    select_chain: SelectChain,
-    block_import: BlockImport,
-    babe_link: BabeLink<Block>,
+    peers: Peers,
     task_manager: &TaskManager,
 ) -> Result<(), Error> {
-    // No storage proofs are recorded: only a relay chain would ask for them.
-    let proposer = sc_basic_authorship::ProposerFactory::new(
-        task_manager.spawn_handle(),
-        shared.client.clone(),
-        shared.transaction_pool.clone(),
-        shared.registry.as_ref(),
-        shared.telemetry.clone(),
-    );
-    let config = babe_link.config();
-    let babe = sc_consensus_babe::start_babe(BabeParams {
-        keystore: shared.keystore.clone(),
-        client: shared.client.clone(),
-        select_chain,
-        env: proposer,
-        block_import,
-        sync_oracle: sync.clone(),
-        justification_sync_link: sync.clone(),
-        create_inherent_data_providers: inherent_data_providers(config.slot_duration()),
-        force_authoring: participation.force_authoring,
-        backoff_authoring_blocks: Some(backoff(config.epoch_length)),
-        babe_link: babe_link.clone(),
-        block_proposal_slot_portion: SlotProportion::new(BLOCK_PROPOSAL_SLOT_PORTION),
-        // After slots without a block a longer proposal is welcome: an overweight mandatory part must get through.
-        max_block_proposal_slot_portion: None,
-        telemetry: shared.telemetry.clone(),
-    })?;
-    task_manager.spawn_essential_handle().spawn_blocking("babe-proposer", Some("block-authoring"), babe);
+    let Consensus { select_chain, block_import, babe_link, grandpa_link, grandpa_voter_state, .. } = consensus;
+    if participation.role.is_authority() {
+        let proposer = sc_basic_authorship::ProposerFactory::new(
+            task_manager.spawn_handle(),
+            shared.client.clone(),
+            shared.transaction_pool.clone(),
+            shared.registry.as_ref(),
+            shared.telemetry.clone(),
+        );
+        let slot_duration = babe_link.config().slot_duration();
+        let epoch_slots = babe_link.config().epoch_length;
+        let babe = sc_consensus_babe::start_babe(BabeParams {
+            keystore: shared.keystore.clone(),
+            client: shared.client.clone(),
+            select_chain,
+            env: proposer,
+            block_import,
+            sync_oracle: peers.sync.clone(),
+            justification_sync_link: peers.sync.clone(),
+            create_inherent_data_providers: inherent_data_providers(slot_duration),
+            force_authoring: participation.force_authoring,
+            backoff_authoring_blocks: Some(backoff(epoch_slots)),
+            babe_link,
+            block_proposal_slot_portion: SlotProportion::new(BLOCK_PROPOSAL_SLOT_PORTION),
+            // After slots without a block a longer proposal is welcome: whatever held them up must get through.
+            max_block_proposal_slot_portion: None,
+            telemetry: shared.telemetry.clone(),
+        })?;
+        task_manager.spawn_essential_handle().spawn_blocking("babe-proposer", Some("block-authoring"), babe);
+    }
+    if participation.grandpa {
+        start_grandpa(participation, shared, peers, grandpa_link, grandpa_voter_state, task_manager)?;
+    }
     Ok(())
 }
 
@@ -145,13 +156,10 @@ pub fn start_babe(
 ///
 /// A full node runs the same voter without keys: it follows each round and casts no vote. (The SDK has a lighter
 /// observer too, which it doesn't recommend: with many of them, votes would reach fewer peers.)
-#[allow(clippy::too_many_arguments)] // One call, in one place; a struct would only repeat the names.
-pub fn start_grandpa(
+fn start_grandpa(
     participation: Participation,
     shared: &Shared,
-    network: Arc<dyn NetworkService>,
-    sync: Arc<SyncingService<Block>>,
-    protocol: GrandpaProtocol,
+    peers: Peers,
     link: GrandpaLink,
     shared_voter_state: SharedVoterState,
     task_manager: &TaskManager,
@@ -164,14 +172,14 @@ pub fn start_grandpa(
         name: Some(participation.node_name),
         keystore: participation.role.is_authority().then(|| shared.keystore.clone()),
         telemetry: shared.telemetry.clone(),
-        protocol_name: protocol.name,
+        protocol_name: peers.grandpa.name,
     };
     let voter = sc_consensus_grandpa::run_grandpa_voter(GrandpaParams {
         config,
         link,
-        network,
-        sync,
-        notification_service: protocol.notifications,
+        network: peers.network,
+        sync: peers.sync,
+        notification_service: peers.grandpa.notifications,
         voting_rule: VotingRulesBuilder::default().build(),
         prometheus_registry: shared.registry.clone(),
         shared_voter_state,

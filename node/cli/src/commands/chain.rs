@@ -7,7 +7,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context as _;
 use cairn_client::{chain::clock::EpochProgress, Client, View};
 use clap::Subcommand;
 use serde_json::json;
@@ -15,7 +14,7 @@ use serde_json::json;
 use crate::{
     context::Context,
     failure::{usage, Result},
-    keystore::{write_new, PUBLIC},
+    keystore::{replace, write_new, PUBLIC},
     output::{fields, Report},
 };
 
@@ -148,10 +147,8 @@ async fn metadata(context: &Context, output: PathBuf, version: Option<u32>, over
         None => view.metadata_versions().await?.last().copied().ok_or_else(|| usage("the runtime has no metadata"))?,
     };
     let bytes = view.metadata(version).await?;
-    if overwrite && output.exists() {
-        std::fs::remove_file(&output).with_context(|| format!("can't replace {}", output.display()))?;
-    }
-    write_new(&output, &bytes, PUBLIC).map_err(|error| match error.kind() {
+    let written = if overwrite { replace(&output, &bytes, PUBLIC) } else { write_new(&output, &bytes, PUBLIC) };
+    written.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             usage(format!("{} exists already; --overwrite replaces it", output.display()))
         },

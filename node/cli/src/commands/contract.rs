@@ -181,7 +181,7 @@ async fn upload(context: &Context, bundle: Bundle, caps: &Caps) -> Result<Report
     }
     let limit = caps.deposit(uploaded.deposit, &token)?;
     let plan = Plan::new(format!("upload {} bytes of code", code.len()), contracts::upload_code(code, Some(limit)))
-        .taking(uploaded.deposit)
+        .holding(uploaded.deposit)
         .detail("deposit", deposit);
     let done = spend(context, &signer, plan).await?;
     Ok(done.report(&format!("uploaded code {hash}"), json))
@@ -212,13 +212,15 @@ async fn instantiate(
         let rows = costs(&trial, &token).into_iter().chain([("address", address.clone())]);
         return Ok(Report::new(fields(rows), json));
     }
-    let gas = caps.weight(trial.gas_required);
+    let gas = caps.weight(trial.gas_required)?;
     let limit = caps.deposit(trial.storage_deposit.charge(), &token)?;
     let call = contracts::instantiate(value, gas, Some(limit), &code, data, &salt);
-    let plan = plan(format!("make the contract {address}"), call, value, &trial, &token);
+    let needed = funds_needed(value, limit, view.existential_deposit()?);
+    let plan = plan(format!("make the contract {address}"), call, value, &trial, &token).taking(needed);
     let done = spend(context, &signer, plan).await?;
+    // A constructor may make further contracts, before its own is done.
     let made =
-        done.receipt.as_ref().and_then(|receipt| receipt.event("Contracts", "Instantiated")?.account("contract"));
+        done.receipt.as_ref().and_then(|receipt| receipt.last_event("Contracts", "Instantiated")?.account("contract"));
     let address = match made {
         Some(account) => context.address(&account).await?,
         None => address,
@@ -248,21 +250,30 @@ async fn call(context: &Context, contract: &str, data: &[u8], input: &InputArgs,
         return Ok(Report::new(fields(rows), json));
     }
     check_revert(&returned)?;
-    let gas = caps.weight(trial.gas_required);
+    let gas = caps.weight(trial.gas_required)?;
     let limit = caps.deposit(trial.storage_deposit.charge(), &token)?;
     let call = contracts::call(&contract, value, gas, Some(limit), data);
-    let done = spend(context, &signer, plan(format!("call {address}"), call, value, &trial, &token)).await?;
+    let needed = funds_needed(value, limit, view.existential_deposit()?);
+    let plan = plan(format!("call {address}"), call, value, &trial, &token).taking(needed);
+    let done = spend(context, &signer, plan).await?;
     let text = format!("called {address}{}", emitted(&done));
     Ok(done.report(&text, json))
 }
 
 fn plan<T>(what: String, call: cairn_client::Call, value: u128, trial: &DryRun<T>, token: &Token) -> Plan {
-    let mut plan = Plan::new(what, call).taking(value.saturating_add(trial.storage_deposit.charge()));
+    let mut plan = Plan::new(what, call);
     if value > 0 {
         plan = plan.detail("value", token.format(value));
     }
     plan.details.extend(costs(trial, token));
     plan
+}
+
+/// What the account must be able to spend besides the fee. The chain wants the whole limit for the deposit to be there,
+/// and an existential deposit more that it may give to a new account.
+fn funds_needed(value: u128, deposit_limit: u128, existential_deposit: u128) -> u128 {
+    let spare = if deposit_limit > 0 { existential_deposit } else { 0 };
+    value.saturating_add(deposit_limit).saturating_add(spare)
 }
 
 /// The contract's own answer "no": everything would be undone, and the fee still paid.
@@ -311,12 +322,26 @@ fn emitted(done: &Done) -> String {
 }
 
 impl Caps {
-    fn weight(&self, needed: Weight) -> Weight {
+    /// The limit for the gas.
+    ///
+    /// # Errors
+    /// Refused if the user's own limit is below what is needed.
+    fn weight(&self, needed: Weight) -> Result<Weight> {
         let margin = needed.with_margin(MARGIN_PERCENT);
-        Weight {
+        let limit = Weight {
             ref_time: self.gas.unwrap_or(margin.ref_time),
             proof_size: self.proof_size.unwrap_or(margin.proof_size),
+        };
+        for (option, limit, needed, unit) in [
+            ("--gas", limit.ref_time, needed.ref_time, "ps"),
+            ("--proof-size", limit.proof_size, needed.proof_size, "bytes"),
+        ] {
+            if limit < needed {
+                let reason = format!("the trial needed {needed} {unit}, and {option} allows {limit}");
+                return Err(refused("Contracts::OutOfGas", reason, "allow more"));
+            }
         }
+        Ok(limit)
     }
 
     /// The limit for the deposit.
@@ -344,4 +369,34 @@ fn merge(mut json: Value, more: Value) -> Value {
         json.extend(more);
     }
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Shown;
+
+    fn caps(gas: Option<u64>, proof_size: Option<u64>) -> Caps {
+        Caps { dry_run: false, gas, proof_size, deposit_limit: None }
+    }
+
+    #[test]
+    fn gas_below_what_the_trial_needed_is_refused() {
+        let needed = Weight { ref_time: 100, proof_size: 20 };
+        let weight = |ref_time, proof_size| Weight { ref_time, proof_size };
+        assert_eq!(caps(None, None).weight(needed).expect("with a margin"), weight(115, 23));
+        assert_eq!(caps(Some(100), Some(20)).weight(needed).expect("exactly enough"), weight(100, 20));
+        for (gas, proof_size, option) in [(Some(99), None, "--gas"), (None, Some(19), "--proof-size")] {
+            let shown = Shown::new(&caps(gas, proof_size).weight(needed).expect_err("too little"));
+            assert_eq!(shown.code, "Contracts::OutOfGas");
+            assert!(shown.message.contains(option), "{}", shown.message);
+        }
+    }
+
+    #[test]
+    fn the_whole_limit_must_be_there_and_an_account_more() {
+        assert_eq!(funds_needed(5, 100, 7), 112);
+        assert_eq!(funds_needed(5, 0, 7), 5, "no deposit, no account");
+        assert_eq!(funds_needed(u128::MAX, u128::MAX, 7), u128::MAX);
+    }
 }

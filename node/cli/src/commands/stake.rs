@@ -35,12 +35,15 @@ pub enum Command {
         /// RPC address of the validator's own node: lets it make new session keys, and sets them
         #[arg(long, value_name = "URL")]
         node_url: Option<String>,
-        /// Share of the rewards kept before they are divided, like 5% [default: the chain's minimum]
+        /// Share of the rewards kept before they are divided, like 5% [default: as before, at first the chain's minimum]
         #[arg(long, value_name = "SHARE")]
         commission: Option<String>,
-        /// Take no new nominators
+        /// Take no new nominators from now on
         #[arg(long)]
         blocked: bool,
+        /// Take new nominators again
+        #[arg(long, conflicts_with = "blocked")]
+        open: bool,
     },
     /// Nominate validators from the next era on
     #[command(after_help = "Example:\n  cairn stake nominate 5GNJ… 5HpG… --account alice")]
@@ -51,7 +54,7 @@ pub enum Command {
     },
     /// Stop validating or nominating from the next era on
     Chill {
-        /// Remove the session keys too, and get their deposit back
+        /// Remove the session keys too, and get their deposit back; possible once the account validates no more
         #[arg(long)]
         purge_keys: bool,
     },
@@ -101,7 +104,7 @@ The way in: bond, then validate or nominate. The way out: chill, unbond, wait, w
 
 const VALIDATE_HELP: &str = "\
 The validator's node makes its session keys itself, in its own keystore, when it is asked through its own RPC address.
-Without --node-url the keys set before are kept.
+Without --node-url the keys set before are kept; commission and openness stay too unless they are given.
 
 Example:
   cairn stake validate --node-url ws://127.0.0.1:9945 --commission 5% --account alice";
@@ -111,7 +114,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
         Command::Bond { amount } => bonding::bond(context, &amount.text()).await,
         Command::BondMore { amount } => bonding::bond_more(context, &amount.text()).await,
-        Command::Validate { node_url, commission, blocked } => {
+        Command::Validate { node_url, commission, blocked, open } => {
+            let blocked = (blocked || open).then_some(blocked);
             roles::validate(context, node_url, commission.as_deref(), blocked).await
         },
         Command::Nominate { validators } => roles::nominate(context, &validators).await,

@@ -51,6 +51,37 @@ fn nothing_is_overwritten_and_nothing_is_left_behind() {
     assert_eq!(fs::read_dir(keystore.dir()).expect("readable").count(), 1);
 }
 
+/// FAT answers "operation not permitted", others "not supported".
+#[test]
+fn files_are_written_where_there_are_no_links() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    for (name, kind) in [("a", ErrorKind::PermissionDenied), ("b", ErrorKind::Unsupported)] {
+        let path = dir.path().join(name);
+        let no_links = |_: &Path, _: &Path| Err(std::io::Error::from(kind));
+        write_new_with(&path, b"first", PRIVATE, no_links).expect("written in place");
+        assert_eq!(fs::metadata(&path).expect("exists").permissions().mode() & 0o777, 0o600);
+        let error = write_new_with(&path, b"second", PRIVATE, no_links).expect_err("taken");
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).expect("readable"), b"first");
+    }
+    assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 2, "nothing is left behind");
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("file");
+    for content in [&b"first"[..], b"second"] {
+        replace(&path, content, PUBLIC).expect("written");
+        assert_eq!(fs::read(&path).expect("readable"), content);
+    }
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).expect("writable");
+    replace(&folder, b"third", PUBLIC).expect_err("a folder is not replaced");
+    assert!(folder.is_dir());
+    assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 2, "nothing is left behind");
+}
+
 #[test]
 fn names_can_not_leave_the_folder() {
     for bad in ["", ".", "..", "../a", "a/b", "/a", "-a", ".a", "A", "a b", "a\0", "ä", "a\n", &"a".repeat(33)] {

@@ -44,8 +44,24 @@ pub struct Pool {
 pub struct PoolRoles {
     /// Made it.
     pub depositor: AccountId,
+    /// May do all that the others may.
+    pub root: Option<AccountId>,
     /// Chooses the validators.
     pub nominator: Option<AccountId>,
+    /// Opens and closes it.
+    pub bouncer: Option<AccountId>,
+}
+
+impl PoolRoles {
+    /// Whether an account may choose the validators.
+    pub fn may_nominate(&self, account: &AccountId) -> bool {
+        [&self.root, &self.nominator].into_iter().flatten().any(|role| role == account)
+    }
+
+    /// Whether an account may close the pool.
+    pub fn may_close(&self, account: &AccountId) -> bool {
+        [&self.root, &self.bouncer].into_iter().flatten().any(|role| role == account)
+    }
 }
 
 /// Whether a pool takes members.
@@ -104,11 +120,22 @@ impl View {
     }
 
     /// The least to join a pool, and the least to make one.
+    ///
+    /// # Correctness
+    /// Mirrors `pallet_nomination_pools`' `depositor_min_bond`.
     pub async fn pool_minimums(&self) -> Result<(u128, u128), Error> {
-        futures::try_join!(
+        let (join, create, nominate): (u128, u128, u128) = futures::try_join!(
             self.value("NominationPools", "MinJoinBond", ()),
             self.value("NominationPools", "MinCreateBond", ()),
-        )
+            self.value("Staking", "MinNominatorBond", ()),
+        )?;
+        Ok((join, create.max(join).max(nominate).max(self.existential_deposit()?)))
+    }
+
+    /// The account that a pool stakes with.
+    pub async fn pool_stash(&self, id: u32) -> Result<AccountId, Error> {
+        let (stash, _rewards): (AccountId, AccountId) = self.api("NominationPoolsApi", "pool_accounts", (id,)).await?;
+        Ok(stash)
     }
 }
 
@@ -133,6 +160,17 @@ pub fn nominate(pool_id: u32, validators: &[AccountId]) -> Call {
     Call::new("NominationPools", "nominate", [("pool_id", Value::u128(pool_id.into())), ("validators", validators)])
 }
 
+/// Stops nominating.
+pub fn chill(pool_id: u32) -> Call {
+    Call::new("NominationPools", "chill", [("pool_id", Value::u128(pool_id.into()))])
+}
+
+/// Closes a pool for good: its members can only leave, the one who made it last.
+pub fn close(pool_id: u32) -> Call {
+    let state = Value::unnamed_variant("Destroying", []);
+    Call::new("NominationPools", "set_state", [("pool_id", Value::u128(pool_id.into())), ("state", state)])
+}
+
 /// Begins to take shares out of the pool; collects the rewards too.
 pub fn unbond(member: &AccountId, points: u128) -> Call {
     Call::new(
@@ -154,4 +192,23 @@ pub fn withdraw_unbonded(member: &AccountId, slashing_spans: u32) -> Call {
 /// Collects the rewards.
 pub fn claim_payout() -> Call {
     Call::new("NominationPools", "claim_payout", [])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_may_do_its_part_and_root_both() {
+        let account = |byte| AccountId::from([byte; 32]);
+        let roles = PoolRoles {
+            depositor: account(1),
+            root: Some(account(2)),
+            nominator: Some(account(3)),
+            bouncer: Some(account(4)),
+        };
+        for (who, nominates, closes) in [(1, false, false), (2, true, true), (3, true, false), (4, false, true)] {
+            assert_eq!((roles.may_nominate(&account(who)), roles.may_close(&account(who))), (nominates, closes));
+        }
+    }
 }

@@ -31,6 +31,8 @@ pub(crate) mod pool_code {
     pub(crate) const FUTURE: &str = "Pool::FutureNonce";
     /// The very same transaction waits in the pool.
     pub(crate) const ALREADY_KNOWN: &str = "Pool::AlreadyKnown";
+    /// The node has seen this very transaction: it was refused there, or is in a block.
+    pub(crate) const BANNED: &str = "Pool::Banned";
     /// The signature is of another runtime or chain state.
     pub(crate) const BAD_SIGNATURE: &str = "Pool::BadSignature";
     /// The node can't decode it: encoded for another runtime.
@@ -65,8 +67,8 @@ pub(crate) fn classify(code: i32, message: &str, data: Option<&str>) -> Option<R
             soon,
         ),
         BANNED => (
-            "Pool::Banned",
-            "the node refused this very transaction a moment ago and doesn't look at it again for a while",
+            pool_code::BANNED,
+            "the node has seen this very transaction a moment ago and doesn't look at it again for a while",
             "wait half an hour, or submit it through another node",
             Retry::After(Duration::from_secs(1800)),
         ),

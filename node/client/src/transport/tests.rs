@@ -40,6 +40,8 @@ impl RpcClientT for Endpoint {
                 "refuse" => {
                     return Err(RpcError::User(subxt::rpcs::UserError { code: 7, message: "no".into(), data: None }))
                 },
+                // The connection breaks with the request, and can be made again.
+                "break" | "author_break" => return Err(RpcError::Client("connection reset".into())),
                 _ => format!("\"{}\"", self.genesis),
             };
             Ok(RawValue::from_string(answer).expect("valid JSON"))
@@ -133,11 +135,29 @@ async fn all_endpoints_are_named_when_none_serves() {
 
 #[tokio::test]
 async fn requests_give_up_after_some_attempts() {
-    let a = Endpoint::new(1, 0);
-    a.requests_left.store(1, Ordering::SeqCst);
-    let transport = transport(&["a"], &[("a", &a)]);
-    ask(&transport, "x").await.expect_err("breaks for good");
-    assert!(a.served().len() <= 2 * ATTEMPTS_MAX);
+    let sent = |endpoint: &Endpoint, method: &str| endpoint.served().iter().filter(|served| *served == method).count();
+    let (a, b) = (Endpoint::new(1, usize::MAX), Endpoint::new(1, usize::MAX));
+    let transport = transport(&["a", "b"], &[("a", &a), ("b", &b)]);
+    ask(&transport, "break").await.expect_err("breaks every connection");
+    assert_eq!(sent(&a, "break") + sent(&b, "break"), ATTEMPTS_MAX);
+    assert!(sent(&a, "break") > 0 && sent(&b, "break") > 0, "the endpoints take turns");
+    ask(&transport, "author_break").await.expect_err("breaks every connection");
+    assert_eq!(sent(&a, "author_break") + sent(&b, "author_break"), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_of_no_use_is_left_for_another_if_there_is_one() {
+    let (a, b) = (Endpoint::new(1, 99), Endpoint::new(1, 99));
+    let both = transport(&["a", "b"], &[("a", &a), ("b", &b)]);
+    for expected in ["a", "b", "a"] {
+        ask(&both, "x").await.expect("answers");
+        assert_eq!(both.0.url().await.as_deref(), Some(expected));
+        both.0.change_endpoint().await;
+    }
+    let alone = transport(&["a"], &[("a", &a)]);
+    ask(&alone, "x").await.expect("answers");
+    alone.0.change_endpoint().await;
+    assert_eq!(alone.0.url().await.as_deref(), Some("a"), "it stays connected");
 }
 
 #[test]

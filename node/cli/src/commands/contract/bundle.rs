@@ -33,13 +33,11 @@ pub enum Kind {
 
 #[derive(Debug, Deserialize)]
 struct Json {
-    #[serde(default)]
     source: Source,
-    #[serde(default)]
     spec: Spec,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Source {
     wasm: Option<String>,
 }
@@ -167,6 +165,9 @@ mod tests {
             &b""[..],
             b"{",
             b"[]",
+            b"{}",
+            br#"{"source": {}}"#,
+            br#"{"spec": {}}"#,
             b"\x7fELF",
             b"asm",
             br#"{"source": {"wasm": "0x00"}}"#,

@@ -46,7 +46,7 @@ pub async fn bond(context: &Context, amount: &str) -> Result<Report> {
         ));
     }
     let what = format!("bond {}; taking it out again takes {}", token.format(amount), unbonding_time(&view)?);
-    let done = spend(context, &signer, Plan::new(what, staking::bond(amount)).taking(amount)).await?;
+    let done = spend(context, &signer, Plan::new(what, staking::bond(amount)).holding(amount)).await?;
     Ok(done.report(&format!("bonded {}", token.format(amount)), json!({ "bonded": token.json(amount) })))
 }
 
@@ -61,7 +61,7 @@ pub async fn bond_more(context: &Context, amount: &str) -> Result<Report> {
     let view = context.client().await?.best().await?;
     let ledger = bonded(&view, &signer.account).await?;
     let what = format!("add {} to the {} that are at stake", token.format(amount), token.format(ledger.active));
-    let done = spend(context, &signer, Plan::new(what, staking::bond_extra(amount)).taking(amount)).await?;
+    let done = spend(context, &signer, Plan::new(what, staking::bond_extra(amount)).holding(amount)).await?;
     Ok(done.report(&format!("added {}", token.format(amount)), json!({ "added": token.json(amount) })))
 }
 

@@ -2,19 +2,20 @@
 
 //! Rewards that wait to be paid out.
 
-use cairn_client::{chain::staking, AccountId, Call, View};
+use cairn_client::{
+    chain::staking::{self, PAYOUTS_PER_TRANSACTION_MAX},
+    AccountId, Call, View,
+};
 use serde_json::{json, Value};
 
 use crate::{
     amount::Token,
-    context::Context,
-    failure::{refused, Result},
+    context::{Context, Signer},
+    failure::{has_code, refused, Result},
     output::Report,
-    spend::{spend, Plan},
+    spend::{spend, Done, Plan},
 };
 
-/// Payouts in one transaction: each may pay hundreds of nominators.
-const PAYOUTS_PER_TRANSACTION_MAX: usize = 8;
 /// Eras that are looked at. Older rewards are paid with `--era`.
 const ERAS_SEARCHED_MAX: u32 = 84;
 
@@ -33,13 +34,20 @@ pub async fn pending(view: &View, validators: &[AccountId]) -> Result<Vec<Pendin
     let depth = view.history_depth()?.min(ERAS_SEARCHED_MAX);
     let mut found = Vec::new();
     for era in active.index.saturating_sub(depth)..active.index {
-        let points = view.era_points(era).await?;
-        for validator in validators {
-            // Without a point there is nothing to pay, and the payout would still cost its fee.
-            let earned = points.individual.iter().any(|(who, points)| who == validator && *points > 0);
-            if earned && view.has_pending_rewards(era, validator).await? {
-                found.push(Pending { validator: *validator, era });
-            }
+        found.extend(pending_in(view, validators, era).await?);
+    }
+    Ok(found)
+}
+
+/// The rewards of these validators that wait in an era that has ended.
+async fn pending_in(view: &View, validators: &[AccountId], era: u32) -> Result<Vec<Pending>> {
+    let points = view.era_points(era).await?;
+    let mut found = Vec::new();
+    for validator in validators {
+        // Without a point there is nothing to pay, and the payout would still cost its fee.
+        let earned = points.individual.iter().any(|(who, points)| who == validator && *points > 0);
+        if earned && view.has_pending_rewards(era, validator).await? {
+            found.push(Pending { validator: *validator, era });
         }
     }
     Ok(found)
@@ -86,34 +94,65 @@ pub async fn payout(context: &Context, validator: Option<&str>, era: Option<u32>
         None => validators_of(&view, &signer.account).await?,
     };
     let progress = context.output.progress("looking for rewards that wait");
-    let mut found = match era {
-        Some(era) => validators.into_iter().map(|validator| Pending { validator, era }).collect(),
+    let found = match era {
+        Some(era) => {
+            check_ended(&view, era).await?;
+            pending_in(&view, &validators, era).await?
+        },
         None => pending(&view, &validators).await?,
     };
     drop(progress);
-    let waiting = found.len();
-    if waiting == 0 {
+    if found.is_empty() {
         return Err(refused(
             "Staking::NothingToPay",
             "no rewards wait to be paid out",
             "they do after an era has ended",
         ));
     }
-    found.truncate(PAYOUTS_PER_TRANSACTION_MAX);
-    let calls: Vec<Call> = found.iter().map(|pending| staking::payout(&pending.validator, pending.era)).collect();
-    let eras = found.iter().map(|pending| pending.era.to_string()).collect::<Vec<_>>().join(", ");
-    let done =
-        spend(context, &signer, Plan::new(format!("pay out the rewards of era {eras}"), Call::batch(calls))).await?;
+    let mut now = &found[..found.len().min(PAYOUTS_PER_TRANSACTION_MAX)];
+    let done = match pay(context, &signer, now).await {
+        Err(error) if now.len() > 1 && has_code(&error, "Pool::TooHeavy") => {
+            context.output.note("these are too heavy for one transaction: the first of them goes alone");
+            now = &found[..1];
+            pay(context, &signer, now).await?
+        },
+        result => result?,
+    };
     let token = context.token().await?;
     let paid = done.receipt.as_ref().map(|receipt| paid(&receipt.events, &token));
-    let rest = waiting - found.len();
+    let rest = found.len() - now.len();
     let more = if rest > 0 { format!("; {rest} more wait: run it again") } else { String::new() };
     let json = json!({
-        "eras": found.iter().map(|pending| pending.era).collect::<Vec<_>>(),
+        "eras": now.iter().map(|pending| pending.era).collect::<Vec<_>>(),
         "paid": paid,
         "waiting": rest,
     });
-    Ok(done.report(&format!("paid out the rewards of era {eras}{more}"), json))
+    Ok(done.report(&format!("paid out the rewards of {}{more}", eras(now)), json))
+}
+
+async fn pay(context: &Context, signer: &Signer, payouts: &[Pending]) -> Result<Done> {
+    let calls = payouts.iter().map(|pending| staking::payout(&pending.validator, pending.era));
+    let plan = Plan::new(format!("pay out the rewards of {}", eras(payouts)), Call::batch(calls));
+    spend(context, signer, plan).await
+}
+
+/// `era 4, 5`: each once, though several validators may have rewards in it.
+fn eras(payouts: &[Pending]) -> String {
+    let mut eras: Vec<u32> = payouts.iter().map(|pending| pending.era).collect();
+    eras.dedup();
+    format!("era {}", eras.iter().map(u32::to_string).collect::<Vec<_>>().join(", "))
+}
+
+async fn check_ended(view: &View, era: u32) -> Result<()> {
+    let active = view.active_era().await?.map_or(0, |active| active.index);
+    if era < active {
+        return Ok(());
+    }
+    Err(refused(
+        "Staking::InvalidEraToReward",
+        format!("era {era} has not ended; this is era {active}"),
+        "wait until it has",
+    ))
 }
 
 /// The validators whose rewards concern an account: itself, or those it nominates.
@@ -138,6 +177,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn eras_are_named_once() {
+        let pending = |validator, era| Pending { validator: [validator; 32].into(), era };
+        assert_eq!(eras(&[pending(1, 4)]), "era 4");
+        assert_eq!(eras(&[pending(1, 4), pending(2, 4), pending(1, 5)]), "era 4, 5");
+    }
+
+    #[test]
     fn parts_are_rounded_down_and_never_more_than_the_whole() {
         for (value, part, whole, expected) in [
             (100, 1, 3, 33),
@@ -153,7 +199,8 @@ mod tests {
         }
         for shift in 0..127 {
             let half = scaled(u128::MAX, 1 << shift, 1 << (shift + 1));
-            assert!(half <= u128::MAX / 2 && half >= u128::MAX / 2 - (u128::MAX >> 32), "{shift}");
+            let near = u128::MAX / 2 - (u128::MAX >> 32)..=u128::MAX / 2;
+            assert!(near.contains(&half), "{shift}");
         }
     }
 }

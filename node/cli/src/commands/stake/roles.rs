@@ -5,7 +5,7 @@
 use cairn_client::{
     chain::{
         session::{self, SessionKeys},
-        staking,
+        staking::{self, ValidatorPrefs},
     },
     AccountId, Call, Client, View,
 };
@@ -20,12 +20,12 @@ use crate::{
     spend::{spend, Plan},
 };
 
-/// Offers to validate.
+/// Offers to validate. What isn't given stays as it is.
 pub async fn validate(
     context: &Context,
     node_url: Option<String>,
     commission: Option<&str>,
-    blocked: bool,
+    blocked: Option<bool>,
 ) -> Result<Report> {
     let signer = context.signer().await?;
     let client = context.client().await?;
@@ -44,10 +44,9 @@ pub async fn validate(
             "`cairn stake bond-more` adds to it",
         ));
     }
-    let commission = match commission {
-        Some(text) => parse_percent(text)?,
-        None => minimums.commission,
-    };
+    let commission = commission.map(parse_percent).transpose()?;
+    let current = view.validator_prefs(&signer.account).await?;
+    let ValidatorPrefs { commission, blocked } = wanted_prefs(current, commission, blocked, minimums.commission);
     if commission < minimums.commission {
         return Err(refused(
             "Staking::CommissionTooLow",
@@ -69,21 +68,38 @@ pub async fn validate(
     let mut plan = plan_validate(&view, keys.as_ref(), commission, blocked)?;
     let deposit = view.session_key_deposit()?;
     if keys.is_some() && !had_keys && deposit > 0 {
-        plan = plan.taking(deposit).detail("deposit", format!("{} for the session keys", token.format(deposit)));
+        plan = plan.holding(deposit).detail("deposit", format!("{} for the session keys", token.format(deposit)));
     }
     let done = spend(context, &signer, plan).await?;
     let json = json!({
         "validator": context.address(&signer.account).await?,
         "commission": format_percent(commission),
+        "blocked": blocked,
         "session_keys": keys.map(|keys| format!("0x{}", hex::encode(keys.keys))),
     });
     Ok(done.report("offered to validate; the next election decides, and it takes effect in the era after it", json))
 }
 
+/// What was asked for; for the rest what holds now, or else the default.
+fn wanted_prefs(
+    current: Option<ValidatorPrefs>,
+    commission: Option<u32>,
+    blocked: Option<bool>,
+    minimum_commission: u32,
+) -> ValidatorPrefs {
+    let current = current.unwrap_or(ValidatorPrefs { commission: minimum_commission, blocked: false });
+    ValidatorPrefs {
+        // The chain's minimum may have risen since.
+        commission: commission.unwrap_or(current.commission.max(minimum_commission)),
+        blocked: blocked.unwrap_or(current.blocked),
+    }
+}
+
 /// Keys and preferences in one transaction: a validator without keys would be elected and miss its blocks.
 fn plan_validate(view: &View, keys: Option<&SessionKeys>, commission: u32, blocked: bool) -> Result<Plan> {
     let validate = staking::validate(commission, blocked);
-    let what = format!("offer to validate with a commission of {}", format_percent(commission));
+    let open = if blocked { ", without new nominators" } else { "" };
+    let what = format!("offer to validate with a commission of {}{open}", format_percent(commission));
     Ok(match keys {
         Some(keys) => {
             Plan::new(format!("set new session keys and {what}"), Call::batch([view.set_keys(keys)?, validate]))
@@ -127,19 +143,42 @@ pub async fn nominate(context: &Context, validators: &[String]) -> Result<Report
             "`cairn stake bond-more` adds to it",
         ));
     }
-    let targets = candidates(context, &view, validators).await?;
+    check_quota(&view, ledger.active, validators.len()).await?;
+    let nominated = view.nominations(&signer.account).await?.map(|nominations| nominations.targets).unwrap_or_default();
+    let targets = candidates(context, &view, validators, &nominated).await?;
     let plan = Plan::new(format!("nominate {} validators", targets.len()), staking::nominate(&targets));
     let done = spend(context, &signer, plan).await?;
-    let mut addresses = Vec::new();
-    for target in &targets {
-        addresses.push(context.address(target).await?);
-    }
+    let addresses = addresses(context, &targets).await?;
     let text = format!("nominated {}; it takes effect in the next era", addresses.join(", "));
     Ok(done.report(&text, json!({ "validators": addresses })))
 }
 
-/// The accounts behind the names, each of them a validator candidate.
-pub async fn candidates(context: &Context, view: &View, names: &[String]) -> Result<Vec<AccountId>> {
+/// The addresses of accounts.
+pub async fn addresses(context: &Context, accounts: &[AccountId]) -> Result<Vec<String>> {
+    let mut addresses = Vec::new();
+    for account in accounts {
+        addresses.push(context.address(account).await?);
+    }
+    Ok(addresses)
+}
+
+/// Whether an account with this much at stake may nominate that many.
+pub async fn check_quota(view: &View, at_stake: u128, count: usize) -> Result<()> {
+    let most = view.nominations_quota(at_stake).await?;
+    if count <= most as usize {
+        return Ok(());
+    }
+    Err(refused("Staking::TooManyTargets", format!("at most {most} validators can be nominated"), "name fewer"))
+}
+
+/// The accounts behind the names, each of them a validator candidate that takes nominators: new ones, or this one
+/// because it is among the `nominated` already.
+pub async fn candidates(
+    context: &Context,
+    view: &View,
+    names: &[String],
+    nominated: &[AccountId],
+) -> Result<Vec<AccountId>> {
     let mut targets = Vec::new();
     for name in names {
         let target = context.resolve(name).await?;
@@ -151,7 +190,7 @@ pub async fn candidates(context: &Context, view: &View, names: &[String]) -> Res
                     "`cairn stake validators` lists those who do",
                 ))
             },
-            Some(prefs) if prefs.blocked => {
+            Some(prefs) if prefs.blocked && !nominated.contains(&target) => {
                 return Err(refused("Staking::BadTarget", format!("{name} takes no new nominators"), "choose another"))
             },
             Some(_) if targets.contains(&target) => return Err(usage(format!("{name} is named twice"))),
@@ -165,13 +204,69 @@ pub async fn candidates(context: &Context, view: &View, names: &[String]) -> Res
 pub async fn chill(context: &Context, purge_keys: bool) -> Result<Report> {
     let signer = context.signer().await?;
     let view = context.client().await?.best().await?;
-    bonded(&view, &signer.account).await?;
-    let plan = if purge_keys {
+    if !purge_keys {
+        bonded(&view, &signer.account).await?;
+        let done = spend(context, &signer, Plan::new("stop validating or nominating", staking::chill())).await?;
+        return Ok(done.report("stopped; it takes effect in the next era, and the coins stay bonded", json!({})));
+    }
+    check_purge(&view, &signer.account).await?;
+    // Who has withdrawn everything has stopped long ago.
+    let plan = if view.ledger(&signer.account).await?.is_some() {
         let call = Call::batch([staking::chill(), session::purge_keys()]);
         Plan::new("stop validating or nominating and remove the session keys", call)
     } else {
-        Plan::new("stop validating or nominating", staking::chill())
+        Plan::new("remove the session keys", session::purge_keys())
     };
     let done = spend(context, &signer, plan).await?;
-    Ok(done.report("stopped; it takes effect in the next era, and the coins stay bonded", json!({})))
+    Ok(done.report("stopped and removed the session keys; what is bonded stays bonded", json!({})))
+}
+
+/// Whether the session keys can go: a validator whose keys are gone misses its blocks until it is no longer one.
+async fn check_purge(view: &View, account: &AccountId) -> Result<()> {
+    if view.session_keys(account).await?.is_none() {
+        return Err(refused(
+            "Session::NoKeys",
+            "this account has set no session keys",
+            "`cairn stake chill` without --purge-keys",
+        ));
+    }
+    let active = view.active_era().await?.map_or(0, |era| era.index);
+    let planned = view.current_era().await?.max(active);
+    let mut last = view.validators().await?.contains(account).then_some(active);
+    for era in active..=planned {
+        if view.exposure(era, account).await?.is_some() {
+            last = Some(era);
+        }
+    }
+    match last {
+        None => Ok(()),
+        Some(era) => Err(refused(
+            "Session::StillValidating",
+            format!(
+                "this account validates until era {era} has ended, and needs its keys for that; this is era {active}"
+            ),
+            "`cairn stake chill` now, and with --purge-keys after that",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_given_stays() {
+        let prefs = |commission, blocked| ValidatorPrefs { commission, blocked };
+        for (current, commission, blocked, expected) in [
+            (None, None, None, prefs(10, false)),
+            (None, Some(50), Some(true), prefs(50, true)),
+            (Some(prefs(30, true)), None, None, prefs(30, true)),
+            (Some(prefs(30, true)), Some(50), None, prefs(50, true)),
+            (Some(prefs(30, true)), None, Some(false), prefs(30, false)),
+            (Some(prefs(5, false)), None, None, prefs(10, false)),
+            (Some(prefs(5, false)), Some(7), None, prefs(7, false)),
+        ] {
+            assert_eq!(wanted_prefs(current, commission, blocked, 10), expected);
+        }
+    }
 }

@@ -140,7 +140,7 @@ fn all_parameters_of_polkadot_js_are_known() {
     for params in ScryptParams::ALLOWED {
         let found = ScryptParams::from_file(1 << params.log_n, params.p, params.r).expect("allowed");
         assert_eq!(found, params);
-        assert!(128u64 * u64::from(params.r) << params.log_n <= 128 << 20, "memory");
+        assert!((128u64 * u64::from(params.r)) << params.log_n <= 128 << 20, "memory");
     }
 }
 
