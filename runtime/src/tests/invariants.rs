@@ -43,7 +43,7 @@ enum Step {
 
 /// Units of an issued asset: mostly as many as somebody may have.
 fn amount() -> impl Strategy<Value = u64> {
-    prop_oneof![4 => 0u64..1_000_000_000_000, 1 => any::<u64>()]
+    prop_oneof![4 => 0u64..1_000_000, 1 => any::<u64>()]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -65,9 +65,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u32..3).prop_map(|id| Step::AssetCreate { id }),
         3 => (0u32..3, who.clone(), any::<u64>()).prop_map(|(id, to, amount)| Step::AssetMint { id, to, amount }),
         3 => (0u32..3, who.clone(), amount()).prop_map(|(id, to, amount)| Step::AssetTransfer { id, to, amount }),
-        2 => (0u32..3).prop_map(|id| Step::ExchangeOpen { id }),
-        3 => (0u32..3, milli.clone(), amount()).prop_map(|(id, milli, amount)| Step::ExchangeAdd { id, milli, amount }),
-        3 => (0u32..3, 0u64..1_000_000).prop_map(|(id, milli)| Step::ExchangeSell { id, milli }),
+        2 => (0u32..2).prop_map(|id| Step::ExchangeOpen { id }),
+        3 => (0u32..2, 0u64..1_000_000_000, amount()).prop_map(|(id, milli, amount)| Step::ExchangeAdd { id, milli, amount }),
+        3 => (0u32..2, 0u64..1_000_000).prop_map(|(id, milli)| Step::ExchangeSell { id, milli }),
         1 => Just(Step::NftCreate),
         1 => (0u32..3, 0u32..4).prop_map(|(collection, item)| Step::NftMint { collection, item }),
         1 => any::<u64>().prop_map(|spend| Step::Propose { spend }),
@@ -224,7 +224,7 @@ fn every_step_can_succeed() {
     let mut runner = TestRunner::deterministic();
     let (mut seen, mut succeeded) = (BTreeSet::new(), BTreeSet::new());
     let mut refusals = BTreeMap::new();
-    for _ in 0..150 {
+    for _ in 0..300 {
         let steps = steps.new_tree(&mut runner).expect("a case").current();
         chain::run("development", || {
             for (who, step) in steps {
