@@ -253,18 +253,3 @@ async fn dead_endpoints_are_passed_over_and_a_dead_node_is_noticed() {
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     assert!(started.elapsed() < Duration::from_secs(60));
 }
-
-/// A runtime whose metadata changed needs a new `metadata.scale`, which the other tests check this crate against.
-#[tokio::test]
-async fn the_committed_metadata_is_that_of_the_runtime() {
-    let node = Node::start();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/metadata.scale");
-    let committed = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let version = u32::from(*committed.get(4).expect("`meta`, then the version"));
-    let current = node.client().await.finalized().await.expect("state").metadata(version).await.expect("offered");
-    assert!(
-        committed == current,
-        "metadata.scale is out of date: `cairn chain metadata --url {} --version {version} --output {path} --overwrite`",
-        node.url
-    );
-}

@@ -50,7 +50,10 @@ pub fn start<Net: NetworkBackend<Block, Hash>>(
         metrics.clone(),
         net_config.peer_store_handle(),
     );
-    net_config.add_notification_protocol(grandpa_config);
+    // A protocol that is offered and whose handle is then dropped, as nobody takes part, would cost every connection.
+    if !config.disable_grandpa {
+        net_config.add_notification_protocol(grandpa_config);
+    }
 
     let warp_sync = Arc::new(NetworkProvider::new(
         shared.backend.clone(),
