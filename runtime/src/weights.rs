@@ -25,38 +25,6 @@ pub use rocksdb_weights::constants::RocksDbWeight;
 #[cfg(feature = "sdk-default-weights")]
 pub use sdk_default::*;
 
-/// What a transaction costs before its extensions and its call.
-///
-/// `benchmark overhead` measures whole signed transactions. Their extensions' time is in it, and they are charged on their
-/// own as well, so it is taken out here: in all, a signed remark is charged what it was measured to take, and its accesses
-/// to the database.
-#[cfg(not(feature = "sdk-default-weights"))]
-pub fn base_extrinsic() -> frame_support::weights::Weight {
-    use ::frame_system::ExtensionsWeightInfo;
-    use ::pallet_transaction_payment::WeightInfo as _;
-    type System = frame_system_extensions::WeightInfo<crate::Runtime>;
-
-    let database = RocksDbWeight::get().reads_writes(1, 1);
-    let extensions = [
-        System::check_non_zero_sender(),
-        System::check_spec_version(),
-        System::check_tx_version(),
-        System::check_genesis(),
-        System::check_mortality_immortal_transaction(),
-        System::check_nonce().saturating_sub(database),
-        System::check_weight(),
-        System::weight_reclaim(),
-        pallet_transaction_payment::WeightInfo::<crate::Runtime>::charge_transaction_payment(),
-    ];
-    let measured = extrinsic_weights::ExtrinsicBaseWeight::get();
-    extensions.into_iter().fold(measured, |left, extension| left.saturating_sub(extension)).max(MIN_BASE_EXTRINSIC)
-}
-
-/// Whatever was measured: decoding a transaction and checking its signature takes some time.
-#[cfg(not(feature = "sdk-default-weights"))]
-const MIN_BASE_EXTRINSIC: frame_support::weights::Weight =
-    frame_support::weights::Weight::from_parts(50 * frame_support::weights::constants::WEIGHT_REF_TIME_PER_MICROS, 0);
-
 #[cfg(feature = "sdk-default-weights")]
 mod sdk_default {
     pub mod block_weights {
@@ -78,8 +46,4 @@ mod sdk_default {
         pub use pallet_transaction_payment::weights::SubstrateWeight as WeightInfo;
     }
     pub use frame_support::weights::constants::RocksDbWeight;
-
-    pub fn base_extrinsic() -> frame_support::weights::Weight {
-        extrinsic_weights::ExtrinsicBaseWeight::get()
-    }
 }

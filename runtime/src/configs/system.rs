@@ -35,7 +35,7 @@ parameter_types! {
     pub BlockWeights: frame_system::limits::BlockWeights = frame_system::limits::BlockWeights::builder()
         .base_block(weights::block_weights::BlockExecutionWeight::get())
         .for_class(DispatchClass::all(), |weights| {
-            weights.base_extrinsic = weights::base_extrinsic();
+            weights.base_extrinsic = weights::extrinsic_weights::ExtrinsicBaseWeight::get();
         })
         .for_class(DispatchClass::Normal, |weights| {
             weights.max_total = Some(block::NORMAL_DISPATCH_RATIO * block::MAXIMUM_BLOCK_WEIGHT);
