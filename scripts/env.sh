@@ -33,7 +33,8 @@ if [ -f "$CAIRN_CACHE/wasm-toolchain" ]; then
 fi
 
 # Node.js, where setup had to fetch it.
-NODE_FETCHED=$CAIRN_CACHE/node-20.19.5
+NODE_VERSION=20.19.5
+NODE_FETCHED=$CAIRN_CACHE/node-$NODE_VERSION
 [ -x "$NODE_FETCHED/bin/npm" ] && case ":$PATH:" in *":$NODE_FETCHED/bin:"*) ;; *) PATH="$NODE_FETCHED/bin:$PATH" ;; esac
 
 BIN=$CARGO_TARGET_DIR/release

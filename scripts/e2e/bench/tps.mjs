@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { CRN, connect } from '../lib/chain.mjs';
 import { Network } from '../lib/network.mjs';
 import { binary, variant } from '../lib/paths.mjs';
-import { endow, exportSpec, formatSpec, replaceCode } from '../lib/spec.mjs';
+import { atProductionPace, endow, exportSpec, formatSpec, replaceCode } from '../lib/spec.mjs';
 import { seconds, sleep, until } from '../lib/wait.mjs';
 import { join } from 'node:path';
 import { sr25519Sign } from '@polkadot/wasm-crypto';
@@ -49,7 +49,7 @@ async function run(accounts, { title, path: code, maxTps }) {
     const spec = endow(exportSpec('dev'), accounts.map(({ address }) => address), 1_000n * CRN);
     if (code) replaceCode(spec, code);
     // Production's epochs: the block that ends one takes no transactions, and on the fast chain that is each tenth.
-    delete spec.genesis.runtimeGenesis.patch.network;
+    atProductionPace(spec);
     const file = network.file('bench.json', formatSpec(spec));
     const node = await network.add({
       name: 'bench',

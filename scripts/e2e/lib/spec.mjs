@@ -69,6 +69,12 @@ export function endow(spec, addresses, amount) {
   return spec;
 }
 
+/** Gives it production's periods, which a genesis has that names none. */
+export function atProductionPace(spec) {
+  delete genesis(spec).network;
+  return spec;
+}
+
 /** Replaces the genesis runtime by the blob in a file. */
 export function replaceCode(spec, path) {
   spec.genesis.runtimeGenesis.code = `0x${readFileSync(path).toString('hex')}`;
