@@ -3,6 +3,7 @@
 //! The `benchmark` command: it measures what `scripts/weights` turns into the runtime's weights.
 
 use crate::{
+    building::inherent_data,
     cli::Cli,
     service::{components::Components, Backend, Client},
 };
@@ -18,12 +19,11 @@ use sc_service::{Configuration, DatabaseSource};
 use sp_blockchain::HeaderBackend;
 use sp_core::Pair;
 use sp_database::{ColumnId, Database};
-use sp_inherents::{InherentData, InherentDataProvider};
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{generic::Era, traits::HashingFor, MultiSignature, OpaqueExtrinsic};
 use sp_state_machine::Storage;
 use sp_trie::{prefixed_key, DBValue};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// Runs the measurement that `command` names.
 ///
@@ -57,7 +57,8 @@ pub fn run(cli: &Cli, command: &BenchmarkCmd) -> Result<()> {
                 Box::new(Signed::remark(&client)),
                 Box::new(Signed::transfer_keep_alive(&client)),
             ]);
-            command.run(client, first_block_inherents()?, Vec::new(), &extrinsics)
+            // In slot 0.
+            command.run(client, inherent_data(0)?, Vec::new(), &extrinsics)
         },
     })
 }
@@ -90,15 +91,6 @@ impl Storage<HashingFor<Block>> for StateColumn {
     fn get(&self, key: &Hash, prefix: (&[u8], Option<u8>)) -> std::result::Result<Option<DBValue>, String> {
         Ok(self.0.get(STATE_COLUMN, &prefixed_key::<HashingFor<Block>>(key, prefix)))
     }
-}
-
-/// Inherent data of a block in slot 0.
-fn first_block_inherents() -> Result<InherentData> {
-    let mut data = InherentData::new();
-    let timestamp = sp_timestamp::InherentDataProvider::new(Duration::ZERO.into());
-    futures::executor::block_on(timestamp.provide_inherent_data(&mut data))
-        .map_err(|error| format!("can't make the timestamp inherent: {error:?}"))?;
-    Ok(data)
 }
 
 /// Makes transactions with one call, signed by Alice, valid in the first block.

@@ -110,11 +110,17 @@ fn build(client: &Client, slot_millis: u64, transactions: &[OpaqueExtrinsic]) ->
 
 /// What the runtime makes of the time. It is asked over a state of its own, so that the block under way is untouched.
 fn inherents(client: &Client, parent: Hash, timestamp_millis: u64) -> Result<Vec<OpaqueExtrinsic>> {
+    let data = inherent_data(timestamp_millis)?;
+    Ok(client.runtime_api().inherent_extrinsics(parent, data).map_err(sp_blockchain::Error::from)?)
+}
+
+/// Inherent data of a block made at this time.
+pub fn inherent_data(timestamp_millis: u64) -> Result<InherentData> {
     let mut data = InherentData::new();
     let timestamp = sp_timestamp::InherentDataProvider::new(timestamp_millis.into());
     futures::executor::block_on(timestamp.provide_inherent_data(&mut data))
-        .map_err(|error| Error::Input(format!("no timestamp inherent: {error}")))?;
-    Ok(client.runtime_api().inherent_extrinsics(parent, data).map_err(sp_blockchain::Error::from)?)
+        .map_err(|error| format!("can't make the timestamp inherent: {error:?}"))?;
+    Ok(data)
 }
 
 /// Pushes transactions until the block is full; returns how many went in.

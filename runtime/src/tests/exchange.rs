@@ -3,7 +3,7 @@
 use super::*;
 use frame_support::traits::fungible::NativeOrWithId::{Native, WithId};
 
-/// An issued coin gets a pool against CRN, somebody buys it there, and the provider takes the liquidity out again.
+/// An issued coin gets a pool against CRN, and somebody buys it there.
 #[test]
 fn an_issued_coin_swaps_against_crn() {
     chain::run("development", || {

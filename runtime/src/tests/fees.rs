@@ -62,7 +62,6 @@ fn an_account_below_the_existential_deposit_is_not_made() {
 /// Database accesses come on top of what was measured.
 #[test]
 fn a_signed_remark_is_charged_no_less_than_it_was_measured_to_take() {
-    use frame_support::dispatch::GetDispatchInfo;
     let remark = RuntimeCall::System(frame_system::Call::remark { remark: vec![] });
     let extensions = [
         <Runtime as frame_system::Config>::ExtensionsWeightInfo::check_nonce(),
