@@ -7,6 +7,7 @@
 //! | [`components`] | what needs no network: client and database, keystore, transaction pool, import queue |
 //! | [`network`] | the peer-to-peer network with block sync, warp sync and GRANDPA's protocol |
 //! | [`consensus`] | BABE (who makes the next block) and GRANDPA (which block is final) |
+//! | [`equivocations`] | reporting validators that sign two blocks for one slot |
 //! | [`discovery`] | how validators find each other's addresses |
 //! | [`offchain`] | the runtime's off-chain workers |
 //! | [`storage`] | stopping before the disk is full |
@@ -18,6 +19,7 @@
 pub mod components;
 mod consensus;
 mod discovery;
+mod equivocations;
 mod network;
 mod offchain;
 mod storage;

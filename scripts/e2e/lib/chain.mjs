@@ -56,14 +56,14 @@ export async function freeBalance(api, address) {
 }
 
 /** Waits for an event `section.method` in a block that this node has; searches from block `from` on. */
-export async function waitEvent(api, section, method, { from, timeoutMs = seconds(180) }) {
+export async function waitEvent(api, section, method, { from, timeoutMs = seconds(180), where = () => true }) {
   let next = from;
   return until(`event ${section}.${method}`, async () => {
     const best = (await api.rpc.chain.getHeader()).number.toNumber();
     for (; next <= best; next++) {
       const at = await api.at(await api.rpc.chain.getBlockHash(next));
       const found = (await at.query.system.events())
-        .find(({ event }) => event.section === section && event.method === method);
+        .find(({ event }) => event.section === section && event.method === method && where(event));
       if (found) return { event: found.event, block: next };
     }
     return null;

@@ -2,14 +2,14 @@
 
 //! The parts of a node that need no network. The subcommands that work on the database use them too.
 
-use super::{consensus, Backend, Client, HostFunctions, SelectChain, TransactionPool};
+use super::{consensus, equivocations::Reporting, Backend, Client, HostFunctions, SelectChain, TransactionPool};
 use cairn_runtime::{opaque::Block, RuntimeApi};
 use sc_consensus::DefaultImportQueue;
 use sc_consensus_babe::{BabeBlockImport, BabeLink, BabeWorkerHandle, ImportQueueParams};
 use sc_consensus_grandpa::{GrandpaBlockImport, GrandpaPruningFilter, LinkHalf, SharedVoterState};
 use sc_service::{Configuration, Error, KeystoreContainer, TaskManager};
 use sc_telemetry::{Telemetry, TelemetryHandle, TelemetryWorker};
-use sc_transaction_pool_api::OffchainTransactionPoolFactory;
+use sc_transaction_pool_api::{OffchainTransactionPoolFactory, RejectAllTxPool};
 use sp_consensus_babe::inherents::BabeCreateInherentDataProviders;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub type GrandpaImport = GrandpaBlockImport<Backend, Block, Client, SelectChain>
 
 /// Every block goes through here: BABE's rules, then GRANDPA's, then execution.
 pub type BlockImport =
-    BabeBlockImport<Block, Client, GrandpaImport, BabeCreateInherentDataProviders<Block>, SelectChain>;
+    Reporting<BabeBlockImport<Block, Client, GrandpaImport, BabeCreateInherentDataProviders<Block>, SelectChain>>;
 
 /// GRANDPA's half that the voter runs on.
 pub type GrandpaLink = LinkHalf<Block, Client, SelectChain>;
@@ -98,14 +98,16 @@ fn new_consensus(
     )?;
     let babe_config = sc_consensus_babe::configuration(&*client)?;
     let slot_duration = babe_config.slot_duration();
-    let (block_import, babe_link) = sc_consensus_babe::block_import(
+    let (babe_import, babe_link) = sc_consensus_babe::block_import(
         babe_config,
         grandpa_import.clone(),
         client.clone(),
         consensus::inherent_data_providers(slot_duration),
         select_chain.clone(),
-        reports,
+        // Its own reports are void (see the module of `Reporting`).
+        OffchainTransactionPoolFactory::new(RejectAllTxPool::default()),
     )?;
+    let block_import = Reporting::new(babe_import, client.clone(), select_chain.clone(), reports);
     let (import_queue, babe_worker) = sc_consensus_babe::import_queue(ImportQueueParams {
         link: babe_link.clone(),
         block_import: block_import.clone(),
