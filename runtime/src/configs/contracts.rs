@@ -39,7 +39,16 @@ impl Contains<RuntimeCall> for ContractCalls {
 parameter_types! {
     pub const DepositPerItem: Balance = deposit(1, 0);
     pub const DepositPerByte: Balance = deposit(0, 1);
-    pub Schedule: pallet_contracts::Schedule<Runtime> = Default::default();
+    pub Schedule: pallet_contracts::Schedule<Runtime> = pallet_contracts::Schedule {
+        limits: pallet_contracts::Limits {
+            // What a block of contracts writes (some 210 MiB at most) is in the node's memory before it is on disk. The
+            // default is that of the sandbox a relay chain's validators run a parachain in; nodes here are processes of
+            // their own.
+            validator_runtime_memory: 1024 * 1024 * 1024,
+            ..Default::default()
+        },
+        ..Default::default()
+    };
     pub CodeHashLockupDepositPercent: Perbill = Perbill::from_percent(30);
 }
 
