@@ -147,6 +147,16 @@ impl View {
         Ok(found)
     }
 
+    /// Names in an order of the chain's own, at most `limit` of them, from behind `after` on; those whose registration is
+    /// over have nothing with them. Empty after the last.
+    pub async fn names_after(
+        &self,
+        after: Option<&Label>,
+        limit: u32,
+    ) -> Result<Vec<(Label, Option<Resolved>)>, Error> {
+        decode(&self.api_raw("NamesApi_names_after", &(after.map(Label::as_bytes), limit)).await?)
+    }
+
     /// All registrations there are on the chain; some may be over.
     pub async fn registrations(&self) -> Result<Vec<(Label, Registration)>, Error> {
         let entries = self.entries::<(Vec<u8>,), (), Registration>("Names", "Names", (), NAMES_LISTED_MAX).await?;
