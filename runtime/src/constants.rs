@@ -30,7 +30,7 @@ pub mod time {
     use crate::BlockNumber;
 
     /// Milliseconds between BABE slots.
-    pub const MILLISECS_PER_BLOCK: u64 = 3_000;
+    pub const MILLISECS_PER_BLOCK: u64 = if cfg!(feature = "sdk-solochain-defaults") { 6_000 } else { 3_000 };
     pub const MINUTES: BlockNumber = 60_000 / MILLISECS_PER_BLOCK as BlockNumber;
     pub const HOURS: BlockNumber = 60 * MINUTES;
     pub const DAYS: BlockNumber = 24 * HOURS;
@@ -45,11 +45,14 @@ pub mod block {
     use frame_support::weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, Weight};
     use sp_runtime::Perbill;
 
-    /// Execution time of a whole block. An author builds for this long, every other node takes as long to import before
-    /// the next author can build on it: twice this plus 500 ms of gossip must fit into a slot.
-    pub const MAXIMUM_BLOCK_WEIGHT: Weight = Weight::from_parts(1_250 * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX);
+    /// Execution time of a whole block. An author builds for this long, and every other node executes it for two thirds
+    /// as long before the next author can build on it; both, and 500 ms of gossip, must fit into a slot.
+    pub const MAXIMUM_BLOCK_WEIGHT: Weight =
+        Weight::from_parts(MAXIMUM_BLOCK_MILLIS * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX);
+    const MAXIMUM_BLOCK_MILLIS: u64 = if cfg!(feature = "sdk-solochain-defaults") { 2_000 } else { 1_500 };
     /// What users' transactions may take of it; the rest is for hooks, inherents and operational calls.
-    pub const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(80);
+    pub const NORMAL_DISPATCH_RATIO: Perbill =
+        Perbill::from_percent(if cfg!(feature = "sdk-solochain-defaults") { 75 } else { 90 });
     /// Hooks at the start of a block may come to this before it is counted as a fault.
     pub const AVERAGE_ON_INITIALIZE_RATIO: Perbill = Perbill::from_percent(10);
     /// Bytes of a whole block.

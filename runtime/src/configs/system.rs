@@ -23,7 +23,7 @@ parameter_types! {
     pub const BlockHashCount: BlockNumber = 4_096;
     pub const Version: RuntimeVersion = VERSION;
 
-    /// A block's bytes: users' transactions have four fifths, as of its execution time.
+    /// A block's bytes: users' transactions have as much of them as of its execution time.
     pub BlockLength: frame_system::limits::BlockLength = frame_system::limits::BlockLength::builder()
         .max_length(block::MAXIMUM_BLOCK_LENGTH)
         .modify_max_length_for_class(DispatchClass::Normal, |length| {
@@ -35,7 +35,7 @@ parameter_types! {
     pub BlockWeights: frame_system::limits::BlockWeights = frame_system::limits::BlockWeights::builder()
         .base_block(weights::block_weights::BlockExecutionWeight::get())
         .for_class(DispatchClass::all(), |weights| {
-            weights.base_extrinsic = weights::extrinsic_weights::ExtrinsicBaseWeight::get();
+            weights.base_extrinsic = weights::base_extrinsic();
         })
         .for_class(DispatchClass::Normal, |weights| {
             weights.max_total = Some(block::NORMAL_DISPATCH_RATIO * block::MAXIMUM_BLOCK_WEIGHT);

@@ -33,7 +33,7 @@ const { values: options } = parseArgs({
 const windowSeconds = Number(options.seconds);
 
 const RUNTIMES = {
-  default: { title: 'the same runtime with the SDK\'s default weights', code: () => variant('sdk-default-weights', 'CAIRN_DEFAULT_WEIGHTS_WASM'), maxTps: 1200 },
+  default: { title: 'the same runtime with the SDK\'s solochain defaults: weights, slots of 6 s, blocks of 2 s', code: () => variant('sdk-solochain-defaults', 'CAIRN_SDK_DEFAULTS_WASM'), maxTps: 1200 },
   ours: { title: 'Cairn\'s runtime', code: () => null, maxTps: Number(options['max-tps']) },
 };
 
@@ -159,7 +159,7 @@ function report(result) {
     ['finality time', `p50 ${round(result.finalityMs.p50)} ms, p99 ${round(result.finalityMs.p99)} ms`],
     ['block weight used', `${round(result.fullness * 100)}% of what transfers may take`],
     ['building a block', `p50 ${result.buildMs.p50} ms, p99 ${result.buildMs.p99} ms; ended by ${JSON.stringify(result.blocksEndedBy)}`],
-    ['building alone', `${round(alone.transfers_per_second)} transfers a second: ${alone.transactions} in ${round(1000 * alone.seconds)} ms`],
+    ['building alone', `${round(alone.transfers_per_second)} transfers a second: ${alone.transactions} in ${round(1000 * alone.seconds)} ms; executing them ${round(1000 * alone.executing_seconds)} ms`],
     ['node', `${round(result.node.cores, 2)} cores, ${round(result.node.rssMibAfter)} MiB (peak ${round(result.node.rssMibPeak)} MiB, ${round(result.node.rssMibBefore)} MiB before)`],
     ['load generator', `${round(result.generatorCores, 2)} cores`],
     ['failed, refused', `${result.failed}, ${JSON.stringify(result.refused)}`],
@@ -198,7 +198,7 @@ for (const name of wanted) {
 say('');
 if (results.ours && results.default) {
   results.ratio = results.ours.tps / results.default.tps;
-  say(`ours : default weights    ${round(results.ratio, 2)}`);
+  say(`ours : SDK defaults      ${round(results.ratio, 2)}`);
 }
 for (const name of wanted) {
   const { tps, alone } = results[name];
