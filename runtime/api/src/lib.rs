@@ -7,7 +7,7 @@
 extern crate alloc;
 
 use alloc::vec::Vec;
-use cairn_primitives::names::ResolvedName;
+use cairn_primitives::names::{Label, ResolvedName};
 use codec::Codec;
 
 sp_api::decl_runtime_apis! {
@@ -27,6 +27,14 @@ sp_api::decl_runtime_apis! {
         /// What registering the name for so many years costs now, premium included; none when it can't be registered
         /// or the term is out of bounds.
         fn price(label: Vec<u8>, years: u8) -> Option<u128>;
+
+        /// What renewing a registered name for so many years costs now; none when there is no such name or the years are
+        /// out of bounds.
+        fn renewal_price(label: Vec<u8>, years: u8) -> Option<u128>;
+
+        /// At most `limit` (and at most 256) names from behind `after` on, in the state's order, each with what
+        /// [`Self::resolve`] gives. Empty after the last.
+        fn names_after(after: Option<Vec<u8>>, limit: u32) -> Vec<(Label, Option<ResolvedName<AccountId>>)>;
 
         /// The label that an account goes by, if the name's zone agrees.
         fn primary_of(account: AccountId) -> Option<Vec<u8>>;
