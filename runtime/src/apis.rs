@@ -416,6 +416,35 @@ impl_runtime_apis! {
         }
     }
 
+    impl cairn_runtime_api::NamesApi<Block, AccountId> for Runtime {
+        fn resolve(label: Vec<u8>) -> Option<cairn_primitives::names::ResolvedName<AccountId>> {
+            Names::resolve(&label)
+        }
+
+        fn proof_keys(label: Vec<u8>) -> Vec<Vec<u8>> {
+            Names::proof_keys(&label)
+        }
+
+        fn price(label: Vec<u8>, years: u8) -> Option<Balance> {
+            Names::price(&label, years)
+        }
+
+        fn renewal_price(label: Vec<u8>, years: u8) -> Option<Balance> {
+            Names::renewal_price(&label, years)
+        }
+
+        fn names_after(
+            after: Option<Vec<u8>>,
+            limit: u32,
+        ) -> Vec<(cairn_primitives::names::Label, Option<cairn_primitives::names::ResolvedName<AccountId>>)> {
+            Names::names_after(after.as_deref(), limit)
+        }
+
+        fn primary_of(account: AccountId) -> Option<Vec<u8>> {
+            Names::primary_of(&account).map(|label| label.as_bytes().to_vec())
+        }
+    }
+
     impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
         fn build_state(config: Vec<u8>) -> sp_genesis_builder::Result {
             build_state::<RuntimeGenesisConfig>(config)

@@ -8,6 +8,7 @@ pub mod consensus;
 mod contracts;
 pub mod governance;
 pub mod money;
+mod names;
 mod staking;
 mod system;
 

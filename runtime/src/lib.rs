@@ -235,4 +235,8 @@ mod runtime {
     // Contracts.
     #[runtime::pallet_index(70)]
     pub type Contracts = pallet_contracts::Pallet<Runtime>;
+
+    // What replaces central services
+    #[runtime::pallet_index(80)]
+    pub type Names = pallet_names::Pallet<Runtime>;
 }

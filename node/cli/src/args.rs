@@ -81,6 +81,9 @@ pub enum Noun {
     /// Smart contracts
     #[command(subcommand)]
     Contract(commands::contract::Command),
+    /// Names: register, point somewhere, renew, hand over
+    #[command(subcommand)]
+    Name(commands::name::Command),
     /// This program's settings
     #[command(subcommand)]
     Config(commands::config::Command),

@@ -6,6 +6,7 @@ pub mod account;
 pub mod chain;
 pub mod config;
 pub mod contract;
+pub mod name;
 pub mod stake;
 
 use crate::{args::Noun, context::Context, failure::Result, output::Report};
@@ -17,6 +18,7 @@ pub async fn run(context: &Context, noun: Noun) -> Result<Report> {
         Noun::Chain(command) => chain::run(context, command).await,
         Noun::Stake(command) => stake::run(context, command).await,
         Noun::Contract(command) => contract::run(context, command).await,
+        Noun::Name(command) => name::run(context, command).await,
         Noun::Config(command) => config::run(context, command),
     }
 }

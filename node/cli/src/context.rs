@@ -2,6 +2,8 @@
 
 //! What every command has at hand: settings, output, stored accounts, the connection.
 
+use std::sync::{Mutex, PoisonError};
+
 use cairn_client::{address::from_address, keys::Keypair, AccountId, Client, Properties};
 use tokio::sync::OnceCell;
 
@@ -27,6 +29,8 @@ pub struct Context {
     pub yes: bool,
     allow_dev_keys: bool,
     client: OnceCell<Client>,
+    /// The stored account's key that was unlocked last: a command of several transactions asks for it once.
+    unlocked: Mutex<Option<(String, Keypair)>>,
 }
 
 /// An account that will sign; its key is not needed yet.
@@ -60,6 +64,7 @@ impl Context {
             yes: args.yes,
             allow_dev_keys: args.allow_dev_keys,
             client: OnceCell::new(),
+            unlocked: Mutex::default(),
         })
     }
 
@@ -123,8 +128,16 @@ impl Context {
         if signer.is_dev() {
             return Ok(Keypair::from_secret_uri(&signer.name)?);
         }
+        let mut unlocked = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((name, key)) = unlocked.as_ref() {
+            if *name == signer.name {
+                return Ok(key.clone());
+            }
+        }
         let passphrase = secrets::passphrase(&signer.name, &self.settings, &process_env, &self.output)?;
-        self.keystore.unlock(&signer.name, &passphrase)
+        let key = self.keystore.unlock(&signer.name, &passphrase)?;
+        *unlocked = Some((signer.name.clone(), key.clone()));
+        Ok(key)
     }
 
     /// Everybody has the development keys: they are in their place only where nothing has value.

@@ -28,12 +28,14 @@ pub struct Plan {
     pub may_close: bool,
     /// Further costs to show: deposits, gas.
     pub details: Vec<(&'static str, String)>,
+    /// Whether to go on was asked before: this is a further step of it.
+    pub asked: bool,
 }
 
 impl Plan {
     /// A transaction that costs its fee only.
     pub fn new(what: impl Into<String>, call: Call) -> Self {
-        Self { what: what.into(), call, amount: 0, held: 0, may_close: false, details: Vec::new() }
+        Self { what: what.into(), call, amount: 0, held: 0, may_close: false, details: Vec::new(), asked: false }
     }
 
     /// It takes this much from the free balance besides its fee.
@@ -45,6 +47,12 @@ impl Plan {
     /// It puts this much on hold besides.
     pub fn holding(mut self, amount: u128) -> Self {
         self.held = amount;
+        self
+    }
+
+    /// Nobody is asked whether to go on: that was done before.
+    pub fn asked(mut self) -> Self {
+        self.asked = true;
         self
     }
 
@@ -122,7 +130,7 @@ pub async fn spend(context: &Context, signer: &Signer, plan: Plan) -> Result<Don
     drop(progress);
     check_funds(&balance, minimum, fee, &plan, &token)?;
     show_cost(context, signer, &plan, fee, &token);
-    if !context.yes && !context.output.confirm("Go on?")? {
+    if !context.yes && !plan.asked && !context.output.confirm("Go on?")? {
         return Err(usage("nothing was done"));
     }
     let account = client.account(context.unlock(signer)?);
@@ -173,7 +181,7 @@ fn show_cost(context: &Context, signer: &Signer, plan: &Plan, fee: u128, token: 
     let mut rows = vec![("from", signer.name.clone()), ("fee", format!("about {}", token.format(fee)))];
     rows.extend(plan.details.iter().cloned());
     let text = format!("Going to {}\n{}", plan.what, fields(rows));
-    context.output.before_asking(text.trim_end(), !context.yes);
+    context.output.before_asking(text.trim_end(), !context.yes && !plan.asked);
 }
 
 fn show_step(progress: &Progress, step: Step) {

@@ -13,7 +13,7 @@
 //! - There are no calls, events or errors.
 //!
 //! Other pallets read single values through [`EpochDurationBlocks`], [`SessionsPerEra`], [`BondingDurationEras`],
-//! [`SlashDeferDurationEras`] and [`Period`], which are `Get`s: each costs one storage read, charged once a block by
+//! [`SlashDeferDurationEras`], [`NamesPeriod`] and [`Period`], which are `Get`s: each costs one storage read, charged once a block by
 //! this pallet's `on_initialize` (later reads in the same block are served from the overlay).
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -115,6 +115,14 @@ pub struct SlashDeferDurationEras<T>(PhantomData<T>);
 impl<T: Config> Get<u32> for SlashDeferDurationEras<T> {
     fn get() -> u32 {
         Parameters::<T>::get().slash_defer_duration_eras
+    }
+}
+
+/// A period of names that takes `BLOCKS` in production, and less on a network whose years are shorter; never less than 1.
+pub struct NamesPeriod<T, const BLOCKS: u32>(PhantomData<T>);
+impl<T: Config, const BLOCKS: u32> Get<u32> for NamesPeriod<T, BLOCKS> {
+    fn get() -> u32 {
+        BLOCKS.checked_div(Parameters::<T>::get().names_speedup).unwrap_or(BLOCKS).max(1)
     }
 }
 

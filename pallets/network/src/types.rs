@@ -28,6 +28,8 @@ pub struct NetworkParameters {
     pub bonding_duration_eras: u32,
     /// Eras between offence and slash; less than the bonding duration, or the stake would be gone.
     pub slash_defer_duration_eras: u32,
+    /// Periods of names (terms, grace, ages of commitments) are divided by this; at least 1.
+    pub names_speedup: u32,
     /// Governance periods (voting, confirmation, enactment, vote locks, spending) are divided by this; at least 1.
     pub governance_speedup: u32,
 }
@@ -43,15 +45,17 @@ impl NetworkParameters {
         sessions_per_era: 6,
         bonding_duration_eras: 56,
         slash_defer_duration_eras: 28,
+        names_speedup: 1,
         governance_speedup: 1,
     };
 
-    /// Epochs of half a minute, eras of a minute, unbonding in three; a referendum takes about a minute.
+    /// Epochs of half a minute, eras of a minute, unbonding in three; a referendum takes about a minute, a name's year a day.
     pub const FAST: Self = Self {
         epoch_duration_blocks: 10,
         sessions_per_era: 2,
         bonding_duration_eras: 3,
         slash_defer_duration_eras: 0,
+        names_speedup: 365,
         governance_speedup: 20_160,
     };
 
@@ -80,6 +84,9 @@ impl NetworkParameters {
         }
         if self.slash_defer_duration_eras >= self.bonding_duration_eras {
             return Err("slashDeferDurationEras must be less than bondingDurationEras");
+        }
+        if self.names_speedup == 0 {
+            return Err("namesSpeedup must be at least 1");
         }
         if self.governance_speedup == 0 {
             return Err("governanceSpeedup must be at least 1");

@@ -47,6 +47,17 @@ pub enum ProxyType {
     Staking,
     /// Refusing announced proxy calls.
     CancelProxy,
+    /// Registering and renewing names and what they point to; not giving them away.
+    Names,
+}
+
+/// A name is property: whoever may not move property may not do these.
+fn gives_a_name_away(call: &pallet_names::Call<Runtime>) -> bool {
+    use pallet_names::Call::{accept_transfer, force_reserve, propose_transfer, release};
+    matches!(
+        call,
+        propose_transfer { .. } | release { .. } | accept_transfer { .. } | force_reserve { .. }
+    )
 }
 
 impl InstanceFilter<RuntimeCall> for ProxyType {
@@ -89,6 +100,10 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
                     | RuntimeCall::NominationPools(..)
                     | RuntimeCall::Utility(..)
             ),
+            ProxyType::Names => match call {
+                RuntimeCall::Names(call) => !gives_a_name_away(call),
+                other => matches!(other, RuntimeCall::Utility(..)),
+            },
             ProxyType::CancelProxy => {
                 matches!(call, RuntimeCall::Proxy(pallet_proxy::Call::reject_announcement { .. }))
             },

@@ -31,6 +31,21 @@ impl Contains<RuntimeCall> for ContractCalls {
                     | pallet_assets::Call::transfer_approved { .. }
                     | pallet_assets::Call::approve_transfer { .. }
                     | pallet_assets::Call::cancel_approval { .. }
+            ) | RuntimeCall::Names(
+                // All that the owner of a name does: a contract may own names, sell them and set what they point to.
+                pallet_names::Call::commit { .. }
+                    | pallet_names::Call::register { .. }
+                    | pallet_names::Call::renew { .. }
+                    | pallet_names::Call::set_rrset { .. }
+                    | pallet_names::Call::clear_rrset { .. }
+                    | pallet_names::Call::replace_zone { .. }
+                    | pallet_names::Call::set_subdomain_owner { .. }
+                    | pallet_names::Call::revoke_subdomain { .. }
+                    | pallet_names::Call::propose_transfer { .. }
+                    | pallet_names::Call::accept_transfer { .. }
+                    | pallet_names::Call::set_manager { .. }
+                    | pallet_names::Call::set_primary { .. }
+                    | pallet_names::Call::release { .. }
             )
         )
     }

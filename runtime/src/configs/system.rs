@@ -3,7 +3,7 @@
 //! Blocks, time, upgrades.
 
 use crate::{
-    constants::{block, time},
+    constants::{block, currency::CRN, time},
     weights, AccountId, Babe, Balance, Block, BlockNumber, Hash, MultiBlockMigrations, Nonce, PalletInfo, Runtime,
     RuntimeCall, RuntimeEvent, RuntimeOrigin, RuntimeTask, VERSION,
 };
@@ -102,6 +102,15 @@ pub mod parameters {
         /// The share of all coins that should be staked.
         #[codec(index = 3)]
         pub static IdealStake: Perbill = Perbill::from_percent(50);
+    }
+
+    /// Names under `.cairn`.
+    #[dynamic_pallet_params]
+    #[codec(index = 1)]
+    pub mod names {
+        /// What a label of 5 bytes and more costs a year; shorter ones cost 32 and 128 times as much.
+        #[codec(index = 0)]
+        pub static PricePerYear: Balance = 5 * CRN;
     }
 }
 

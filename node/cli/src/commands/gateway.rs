@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `cairn gateway`: the daemon that answers for Cairn in the protocols of the old Internet.
+
+use std::{
+    io::Write,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use cairn_gateway::dns::{self, CertificateFiles, Config, Feed, Nameserver, SnapshotBuilder, SnapshotHandle, ZoneSettings};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    failure::{failed, usage, usage_with_remedy, Result},
+    output::Report,
+};
+
+/// Answer for names over DNS.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, after_help = HELP)]
+pub struct Command {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print what a validating resolver trusts: the DS and DNSKEY records of this gateway's key
+    TrustAnchor {
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Write all names of the last finalized block as a master file, for other servers
+    ExportZone {
+        /// File to write, or - for standard output
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        #[command(flatten)]
+        zone: ZoneArgs,
+    },
+}
+
+#[derive(Args, Debug)]
+struct DataDir {
+    /// Folder of the DNSSEC key and the certificate [default: beside the accounts]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct ZoneArgs {
+    /// Addresses at which the world finds this server, in the zone's own records [default: 127.0.0.1 and ::1]
+    #[arg(long, value_name = "IP")]
+    public: Vec<IpAddr>,
+}
+
+#[derive(Args, Debug)]
+struct Serve {
+    /// Listen for DNS over UDP and TCP [default: 127.0.0.1:5353]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dns: Vec<SocketAddr>,
+    /// Listen for DNS over TLS
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dot: Vec<SocketAddr>,
+    /// Listen for DNS over HTTPS, at the path /dns-query
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    doh: Vec<SocketAddr>,
+    /// Listen for DNS over plain HTTP, for a proxy on this machine
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    doh_plain: Vec<SocketAddr>,
+    /// Certificate chain in PEM, for TLS and HTTPS [default: one that is made, and signed by itself]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Names in a certificate that is made
+    #[arg(long, value_name = "NAME")]
+    tls_name: Vec<String>,
+    /// Resolver that is asked for names outside .cairn [default: these are refused]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    forward: Vec<SocketAddr>,
+    /// Don't sign answers
+    #[arg(long)]
+    no_dnssec: bool,
+    /// Answers over UDP to one network a second, from which on some are left out; 0 for no limit
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<u32>,
+    /// Fail when the last finalized block is older than this
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    stale_after: u64,
+    /// Serve Prometheus metrics at this address
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    zone: ZoneArgs,
+    #[command(flatten)]
+    data: DataDir,
+}
+
+const HELP: &str = "\
+Runs until it is interrupted. Everything is answered from finalized blocks; the node at --url is trusted to say what they are.
+
+Examples:
+  cairn gateway --dns 127.0.0.1:5353
+  cairn gateway --dns 0.0.0.0:53 --dot 0.0.0.0:853 --doh 0.0.0.0:443 --forward 9.9.9.9:53
+  dig @127.0.0.1 -p 5353 blog.cairn
+  cairn gateway trust-anchor";
+
+/// Runs a command.
+pub async fn run(context: &Context, command: Command) -> Result<Report> {
+    match command.verb {
+        None => serve(context, command.serve).await,
+        Some(Verb::TrustAnchor { data }) => trust_anchor(context, &data),
+        Some(Verb::ExportZone { file, zone }) => export(context, &file, &zone).await,
+    }
+}
+
+impl DataDir {
+    fn path(&self, context: &Context) -> PathBuf {
+        let beside = || {
+            let keystore = &context.settings.keystore.value;
+            keystore.parent().unwrap_or(keystore).join("gateway")
+        };
+        self.data.clone().unwrap_or_else(beside)
+    }
+}
+
+impl ZoneArgs {
+    async fn settings(&self, context: &Context) -> Result<ZoneSettings> {
+        let block_time = context.client().await?.finalized().await?.block_time()?;
+        let mut settings = ZoneSettings { block_time, ..ZoneSettings::default() };
+        if !self.public.is_empty() {
+            settings.nameservers = vec![Nameserver { name: "ns.cairn".into(), addresses: self.public.clone() }];
+        }
+        Ok(settings)
+    }
+}
+
+/// A handle that follows the chain from now on.
+async fn feed(context: &Context, zone: &ZoneArgs) -> Result<(SnapshotHandle, Feed)> {
+    let builder = SnapshotBuilder::new(zone.settings(context).await?).map_err(|error| usage(error.to_string()))?;
+    let handle = SnapshotHandle::new(builder.snapshot());
+    let client = context.client().await?.clone();
+    let feed = Feed::start(client, builder, handle.clone()).await?;
+    Ok((handle, feed))
+}
+
+async fn serve(context: &Context, args: Serve) -> Result<Report> {
+    let config = args.config(context)?;
+    let progress = context.output.progress("loading the names");
+    let (handle, feed) = feed(context, &args.zone).await?;
+    let names = handle.load().names();
+    let server = dns::Server::start(config, handle).await.map_err(|error| {
+        failed(error.to_string(), "choose other addresses with --dns, --dot and --doh; ports below 1024 need a privilege")
+    })?;
+    drop(progress);
+    for (what, addresses) in [
+        ("dns", server.dns_addresses()),
+        ("dot", server.tls_addresses()),
+        ("doh", server.https_addresses()),
+        ("doh-plain", server.http_addresses()),
+    ] {
+        for address in addresses {
+            context.output.note(&format!("{what:9}  {address}"));
+        }
+    }
+    context.output.note(&format!("answering for {names} names with records"));
+    let metrics = match args.metrics {
+        Some(address) => Some(tokio::spawn(serve_metrics(address, server.metrics()).await?)),
+        None => None,
+    };
+    let following = tokio::spawn(feed.run());
+    let stopped = stop_signal().await;
+    following.abort();
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
+    server.stop().await;
+    stopped?;
+    Ok(Report::new("stopped", json!({ "status": "stopped" })))
+}
+
+impl Serve {
+    fn config(&self, context: &Context) -> Result<Config> {
+        let mut config = Config::new(self.data.path(context));
+        config.listen = self.dns.clone();
+        if self.dns.is_empty() {
+            config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 5353))];
+        }
+        config.listen_tls = self.dot.clone();
+        config.listen_https = self.doh.clone();
+        config.listen_http = self.doh_plain.clone();
+        if let Some(address) = self.doh_plain.iter().find(|address| !address.ip().is_loopback()) {
+            return Err(usage_with_remedy(
+                format!("--doh-plain {address}: questions would be readable by everybody on the way"),
+                "use --doh, or an address of this machine and a proxy",
+            ));
+        }
+        if let (Some(chain), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            config.certificate = Some(CertificateFiles { chain: chain.clone(), key: key.clone() });
+        }
+        if !self.tls_name.is_empty() {
+            config.certificate_names = self.tls_name.clone();
+        }
+        config.upstreams = self.forward.clone();
+        config.dnssec = !self.no_dnssec;
+        config.stale_after = Some(Duration::from_secs(self.stale_after));
+        match self.rate_limit {
+            None => {},
+            Some(0) => config.rate_limit = None,
+            Some(responses) => {
+                let mut limit = config.rate_limit.take().unwrap_or_default();
+                limit.responses_per_second = responses;
+                config.rate_limit = Some(limit);
+            },
+        }
+        Ok(config)
+    }
+}
+
+/// Serves metrics to whoever asks; anything but one small request is cut off.
+async fn serve_metrics(
+    address: SocketAddr,
+    metrics: Arc<dns::Metrics>,
+) -> Result<impl std::future::Future<Output = ()>> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("can't listen on {address} for metrics"))?;
+    Ok(async move {
+        loop {
+            let Ok((mut stream, _)) = listener.accept().await else {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let text = metrics.prometheus();
+            let answer = async move {
+                let mut request = [0u8; 1024];
+                if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        text.len()
+                    );
+                    let _ = stream.write_all(format!("{head}{text}").as_bytes()).await;
+                }
+            };
+            // One at a time: whoever is slow makes the others wait, for two seconds at most.
+            let _ = tokio::time::timeout(Duration::from_secs(2), answer).await;
+        }
+    })
+}
+
+/// Waits for an interrupt or a request to end.
+async fn stop_signal() -> Result<()> {
+    use tokio::signal::unix::{signal, SignalKind};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {},
+        _ = terminate.recv() => {},
+    }
+    Ok(())
+}
+
+fn trust_anchor(context: &Context, data: &DataDir) -> Result<Report> {
+    let folder = data.path(context);
+    let anchor = dns::trust_anchor(&folder)
+        .map_err(|error| failed(error.to_string(), "give the gateway's folder with --data"))?;
+    let (ds, dnskey) = (anchor.ds(), anchor.dnskey());
+    Ok(Report::new(format!("{ds}\n{dnskey}"), json!({ "ds": ds, "dnskey": dnskey })))
+}
+
+async fn export(context: &Context, file: &std::path::Path, zone: &ZoneArgs) -> Result<Report> {
+    let (handle, _) = feed(context, zone).await?;
+    let snapshot = handle.load().clone();
+    let (block, names) = (snapshot.head_number(), snapshot.names());
+    let mut bytes = Vec::new();
+    dns::export_zone(&snapshot, &mut bytes)?;
+    if file == std::path::Path::new("-") {
+        std::io::stdout().lock().write_all(&bytes)?;
+        return Ok(Report::new("", json!({ "names": names, "finalized_block": block })));
+    }
+    std::fs::write(file, &bytes).with_context(|| format!("can't write {}", file.display()))?;
+    let text = format!("wrote {names} names of block #{block} to {}", file.display());
+    Ok(Report::new(text, json!({ "names": names, "finalized_block": block, "file": file.display().to_string() })))
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Who has a name.
+
+use cairn_client::chain::names::{self, TLD};
+use serde_json::json;
+
+use super::{label::Place, price::not_registered};
+use crate::{
+    context::Context,
+    failure::{refused, usage, Result},
+    output::Report,
+    spend::{spend, Plan},
+};
+
+/// Offers a name to another account, or takes the offer back.
+pub async fn transfer(context: &Context, name: &str, to: Option<&str>) -> Result<Report> {
+    let label = Place::label(name)?;
+    let signer = context.signer().await?;
+    let (receiver, shown) = match to {
+        Some(to) => {
+            let receiver = context.resolve(to).await?;
+            (Some(receiver), Some(context.address(&receiver).await?))
+        },
+        None => (None, None),
+    };
+    let (what, text) = match &shown {
+        Some(shown) => (
+            format!("offer {label}.{TLD} to {shown}, who has it once it accepts"),
+            format!("offered {label}.{TLD} to {shown}: `cairn name accept {label}` takes it"),
+        ),
+        None => (format!("take back the offer of {label}.{TLD}"), format!("{label}.{TLD} is offered to nobody")),
+    };
+    let done = spend(context, &signer, Plan::new(what, names::propose_transfer(&label, receiver.as_ref()))).await?;
+    Ok(done.report(&text, json!({ "name": label.as_str(), "to": shown })))
+}
+
+/// Accepts a name that was offered.
+pub async fn accept(context: &Context, name: &str) -> Result<Report> {
+    let label = Place::label(name)?;
+    let token = context.token().await?;
+    let signer = context.signer().await?;
+    let view = context.client().await?.best().await?;
+    let registration = view.registration(&label).await?.ok_or_else(|| not_registered(&label))?;
+    if registration.pending_transfer != Some(signer.account) {
+        return Err(refused(
+            "Names::NotAuthorized",
+            format!("{label}.{TLD} is not offered to {}", context.address(&signer.account).await?),
+            format!("its owner offers it with `cairn name transfer {label} ADDRESS`"),
+        ));
+    }
+    let held = match view.resolve_name(&label).await? {
+        Some(found) => match found.zones.iter().find(|resolved| resolved.subdomain.is_none()) {
+            Some(own) => view.records_deposit(&own.zone)?,
+            None => 0,
+        },
+        None => 0,
+    };
+    let plan = Plan::new(format!("accept {label}.{TLD}"), names::accept_transfer(&label))
+        .holding(held)
+        .detail("deposit for the records", token.format(held));
+    let done = spend(context, &signer, plan).await?;
+    let json = json!({ "name": label.as_str(), "owner": context.address(&signer.account).await? });
+    Ok(done.report(&format!("{label}.{TLD} is yours"), json))
+}
+
+/// Names an account that may set the records, or nobody.
+pub async fn manager(context: &Context, name: &str, manager: Option<&str>) -> Result<Report> {
+    let label = Place::label(name)?;
+    let signer = context.signer().await?;
+    let (manager, shown) = match manager {
+        Some(manager) => {
+            let manager = context.resolve(manager).await?;
+            (Some(manager), Some(context.address(&manager).await?))
+        },
+        None => (None, None),
+    };
+    let text = match &shown {
+        Some(shown) => format!("{shown} may set the records of {label}.{TLD}"),
+        None => format!("nobody but its owner may set the records of {label}.{TLD}"),
+    };
+    let done = spend(context, &signer, Plan::new(text.clone(), names::set_manager(&label, manager.as_ref()))).await?;
+    Ok(done.report(&text, json!({ "name": label.as_str(), "manager": shown })))
+}
+
+/// Gives a name up.
+pub async fn release(context: &Context, name: &str) -> Result<Report> {
+    let label = Place::label(name)?;
+    let signer = context.signer().await?;
+    let question = format!("Give up {label}.{TLD}? Anybody may have it then.");
+    if !context.output.confirm_loss(&question, context.yes)? {
+        return Err(usage("nothing was done"));
+    }
+    let done = spend(context, &signer, Plan::new(format!("give up {label}.{TLD}"), names::release(&label)).asked()).await?;
+    Ok(done.report(&format!("{label}.{TLD} is anybody's"), json!({ "name": label.as_str() })))
+}
+
+/// Says which name the account goes by.
+pub async fn primary(context: &Context, name: Option<&str>) -> Result<Report> {
+    let label = name.map(Place::label).transpose()?;
+    let signer = context.signer().await?;
+    let address = context.address(&signer.account).await?;
+    let text = match &label {
+        Some(label) => format!("{address} goes by {label}.{TLD}"),
+        None => format!("{address} goes by no name"),
+    };
+    let done = spend(context, &signer, Plan::new(text.clone(), names::set_primary(label.as_ref()))).await?;
+    let json = json!({ "account": address, "name": label.as_ref().map(|label| label.as_str()) });
+    Ok(done.report(&text, json))
+}
+
+/// Gives a subdomain to another account, or takes it back.
+pub async fn subdomain(context: &Context, name: &str, owner: Option<&str>) -> Result<Report> {
+    let (label, subdomain) = Place::subdomain(name)?;
+    let signer = context.signer().await?;
+    let shown_name = format!("{subdomain}.{label}.{TLD}");
+    let (call, text, owner) = match owner {
+        Some(owner) => {
+            let owner = context.resolve(owner).await?;
+            let shown = context.address(&owner).await?;
+            (names::set_subdomain_owner(&label, &subdomain, &owner), format!("{shown_name} is {shown}'s"), Some(shown))
+        },
+        None => (names::revoke_subdomain(&label, &subdomain), format!("{shown_name} is {label}.{TLD}'s again"), None),
+    };
+    let done = spend(context, &signer, Plan::new(text.clone(), call)).await?;
+    Ok(done.report(&text, json!({ "name": shown_name, "owner": owner })))
+}

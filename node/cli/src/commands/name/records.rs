@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Records from the command line and from zone files.
+
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    net::{Ipv4Addr, Ipv6Addr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use cairn_client::chain::names::{text, Label, Rdata, RelativeName, RrSet, Zone, TLD, ZONE_BYTES_MAX};
+
+use crate::failure::{usage, usage_with_remedy, Result};
+
+/// Seconds for which others may keep a record, unless said otherwise.
+pub const TTL_SECONDS_DEFAULT: u32 = 3_600;
+
+/// A file bigger than this is no zone of 64 records.
+const FILE_LEN_MAX: u64 = 64 * ZONE_BYTES_MAX as u64;
+
+/// Records that a name begins with.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct RecordArgs {
+    /// IPv4 address of the name
+    #[arg(long, value_name = "ADDRESS")]
+    a: Vec<Ipv4Addr>,
+    /// IPv6 address of the name
+    #[arg(long, value_name = "ADDRESS")]
+    aaaa: Vec<Ipv6Addr>,
+    /// Text of the name
+    #[arg(long, value_name = "TEXT")]
+    txt: Vec<String>,
+    /// Any record as in a zone file: 'www CNAME blog.cairn.', '@ MX 10 mail.example.'
+    #[arg(long, value_name = "RECORD")]
+    record: Vec<String>,
+    /// File with a record a line
+    #[arg(long, value_name = "FILE")]
+    zone: Option<PathBuf>,
+    /// Seconds for which others may keep those that don't say [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    ttl: Option<u32>,
+}
+
+impl RecordArgs {
+    /// Whether anything was given.
+    pub fn is_empty(&self) -> bool {
+        self.a.is_empty()
+            && self.aaaa.is_empty()
+            && self.txt.is_empty()
+            && self.record.is_empty()
+            && self.zone.is_none()
+            && self.ttl.is_none()
+    }
+
+    /// The zone that they make.
+    ///
+    /// # Errors
+    /// Usage, naming the record that is wrong.
+    pub fn zone(&self, label: &Label) -> Result<Zone> {
+        let mut collector = Collector::new(label, self.ttl.unwrap_or(TTL_SECONDS_DEFAULT));
+        for address in &self.a {
+            collector.line(&format!("@ A {address}"))?;
+        }
+        for address in &self.aaaa {
+            collector.line(&format!("@ AAAA {address}"))?;
+        }
+        for text in &self.txt {
+            collector.line(&format!("@ TXT {}", quoted(text)))?;
+        }
+        for record in &self.record {
+            collector.line(record)?;
+        }
+        if let Some(path) = &self.zone {
+            collector.file(path)?;
+        }
+        collector.zone()
+    }
+}
+
+/// The zone of a file.
+pub fn zone_of_file(label: &Label, path: &Path) -> Result<Zone> {
+    let mut collector = Collector::new(label, TTL_SECONDS_DEFAULT);
+    collector.file(path)?;
+    collector.zone()
+}
+
+/// One set of records.
+pub fn rrset(name: &RelativeName, rtype: &str, data: &[String], ttl_seconds: u32) -> Result<RrSet> {
+    let mut rdata = Vec::new();
+    let mut number = 0;
+    for one in data {
+        let (parsed_type, parsed) = parse(&format!("{rtype} {one}"))?;
+        number = parsed_type;
+        rdata.push(parsed);
+    }
+    let rdata = rdata.try_into().map_err(|_| usage("a set has at most 8 records"))?;
+    let set = RrSet { name: name.clone(), rtype: number, ttl_seconds, rdata };
+    set.check().map_err(|error| usage(error.to_string()))?;
+    Ok(set)
+}
+
+/// The number of a type.
+pub fn type_number(word: &str) -> Result<u16> {
+    text::parse_type(word).ok_or_else(|| usage(format!("`{word}` is not a type of record")))
+}
+
+/// One record without its name.
+fn parse(record: &str) -> Result<(u16, Rdata)> {
+    text::parse_record(record).map_err(|error| {
+        usage_with_remedy(format!("`{record}`: {error}"), "write it as in a zone file: A 192.0.2.7, MX 10 mail.example.")
+    })
+}
+
+/// A text as one or several quoted strings of at most 255 bytes.
+fn quoted(text: &str) -> String {
+    let escape = |bytes: &[u8]| -> String {
+        bytes
+            .iter()
+            .map(|byte| match byte {
+                b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+                0x20..=0x7e => char::from(*byte).to_string(),
+                other => format!("\\{other:03}"),
+            })
+            .collect()
+    };
+    if text.is_empty() {
+        return "\"\"".into();
+    }
+    text.as_bytes().chunks(255).map(|chunk| format!("\"{}\"", escape(chunk))).collect::<Vec<_>>().join(" ")
+}
+
+/// Records on their way into a zone.
+struct Collector<'a> {
+    label: &'a Label,
+    ttl_seconds: u32,
+    sets: BTreeMap<(RelativeName, u16), (u32, Vec<Rdata>)>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(label: &'a Label, ttl_seconds: u32) -> Self {
+        Self { label, ttl_seconds, sets: BTreeMap::new() }
+    }
+
+    /// Takes `NAME [TTL] [IN] TYPE DATA`.
+    fn line(&mut self, line: &str) -> Result<()> {
+        let wrong = |why: String| usage(format!("`{}`: {why}", line.trim()));
+        let (name, rest) = word(line);
+        let name = self.name(name).map_err(wrong)?;
+        let (first, after) = word(rest);
+        let (ttl_seconds, rest) = match first.parse::<u32>() {
+            Ok(ttl_seconds) => (ttl_seconds, after),
+            Err(_) => (self.ttl_seconds, rest),
+        };
+        let (class, after) = word(rest);
+        let rest = if class.eq_ignore_ascii_case("IN") { after } else { rest };
+        let (rtype, data) = parse(rest.trim())?;
+        let set = self.sets.entry((name, rtype)).or_insert((ttl_seconds, Vec::new()));
+        if set.0 != ttl_seconds {
+            return Err(wrong("the records of one name and type have one time to live".into()));
+        }
+        set.1.push(data);
+        Ok(())
+    }
+
+    fn name(&self, text: &str) -> Result<RelativeName, String> {
+        let text = text.to_ascii_lowercase();
+        let apex = format!("{}.{TLD}.", self.label);
+        let below = match text.strip_suffix(&apex) {
+            Some("") => "",
+            Some(below) => below.strip_suffix('.').ok_or("the name is not below this one")?,
+            None if text.ends_with('.') => return Err(format!("names here are below {apex}")),
+            None if text == "@" => "",
+            None => &text,
+        };
+        RelativeName::parse(below).map_err(|error| error.to_string())
+    }
+
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let mut bytes = Vec::new();
+        let from = |reader: &mut dyn Read, bytes: &mut Vec<u8>| reader.take(FILE_LEN_MAX + 1).read_to_end(bytes);
+        let read = if path == Path::new("-") {
+            from(&mut std::io::stdin().lock(), &mut bytes)
+        } else {
+            std::fs::File::open(path).and_then(|mut file| from(&mut file, &mut bytes))
+        };
+        read.with_context(|| format!("can't read {}", path.display()))?;
+        if bytes.len() as u64 > FILE_LEN_MAX {
+            return Err(usage(format!("{} is too big for a zone of 64 records", path.display())));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| usage(format!("{} is no text", path.display())))?;
+        for (index, line) in text.lines().enumerate() {
+            let line = without_remark(line);
+            if !line.trim().is_empty() {
+                self.line(line).with_context(|| format!("{}, line {}", path.display(), index + 1))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn zone(self) -> Result<Zone> {
+        let mut sets = Vec::new();
+        for ((name, rtype), (ttl_seconds, rdata)) in self.sets {
+            let place = if name.is_apex() { self.label.to_string() } else { format!("{name}.{}", self.label) };
+            let rdata = rdata
+                .try_into()
+                .map_err(|_| usage(format!("{place}: more than 8 records of one type")))?;
+            let set = RrSet { name, rtype, ttl_seconds, rdata };
+            set.check().map_err(|error| usage(format!("{place} {}: {error}", text::type_name(rtype))))?;
+            sets.push(set);
+        }
+        Zone::from_sets(sets).map_err(|error| usage(error.to_string()))
+    }
+}
+
+/// The first word of a line, and what follows it.
+fn word(line: &str) -> (&str, &str) {
+    let line = line.trim_start();
+    line.split_once(char::is_whitespace).unwrap_or((line, ""))
+}
+
+/// A line up to a `;` that is not in quotes.
+fn without_remark(line: &str) -> &str {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, c) in line.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            ';' if !quoted => return &line[..at],
+            _ => {},
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label() -> Label {
+        Label::try_from(&b"blog"[..]).expect("valid")
+    }
+
+    fn zone(lines: &[&str]) -> Result<Zone> {
+        let label = label();
+        let mut collector = Collector::new(&label, TTL_SECONDS_DEFAULT);
+        for line in lines {
+            collector.line(without_remark(line))?;
+        }
+        collector.zone()
+    }
+
+    #[test]
+    fn records_are_read_as_in_a_zone_file() {
+        let read = zone(&[
+            "@ A 192.0.2.7 ; the server",
+            "@ 300 IN TXT \"a ; b\" \"c\"",
+            "www CNAME blog.cairn.",
+            "blog.cairn. A 192.0.2.8",
+            "_https._tcp.blog.cairn. SRV 0 5 443 blog.cairn.",
+        ])
+        .expect("valid");
+        assert_eq!((read.records(), read.rrsets().len()), (5, 4));
+    }
+
+    #[test]
+    fn wrong_records_are_named() {
+        for (lines, part) in [
+            (&["@ A 192.0.2"][..], "A 192.0.2"),
+            (&["www.example. A 192.0.2.1"], "below blog.cairn."),
+            (&["@ NONSENSE x"], "NONSENSE"),
+            (&["@ A"], "missing"),
+            (&["@ 60 A 192.0.2.1", "@ 61 A 192.0.2.2"], "one time to live"),
+            (&["@ 5 A 192.0.2.1"], "60"),
+            (&["@ CNAME a.example."], "CNAME"),
+            (&["www CNAME a.example.", "www A 192.0.2.1"], "CNAME"),
+            (&["@ A 192.0.2.1", "@ A 192.0.2.1"], "twice"),
+        ] {
+            let error = format!("{:#}", zone(lines).expect_err(part));
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn any_text_becomes_a_record() {
+        for text in ["", "v=spf1 -all", "say \"hi\" \\ ; é", &"x".repeat(700)] {
+            let args = RecordArgs { txt: vec![text.into()], ..RecordArgs::default() };
+            let zone = args.zone(&label()).expect(text);
+            let data = &zone.rrsets()[0].rdata[0];
+            let mut joined = Vec::new();
+            let mut rest = &data[..];
+            while let Some((length, more)) = rest.split_first() {
+                let (part, more) = more.split_at(usize::from(*length));
+                joined.extend_from_slice(part);
+                rest = more;
+            }
+            assert_eq!(joined, text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Registering a name: commit, wait, register.
+
+use std::time::Duration;
+
+use cairn_client::chain::names::{self, Commitment, Label, Zone, TLD};
+use serde_json::json;
+
+use super::{
+    label::Place as Named,
+    pending::{Pending, Place},
+    price::{counted, limit, wrong_years},
+    records::RecordArgs,
+};
+use crate::{
+    commands::chain::human,
+    context::{Context, Signer},
+    failure::{failed, refused, usage, usage_with_remedy, Result},
+    keystore::random,
+    output::Report,
+    spend::{spend, Plan},
+};
+
+/// How often the chain is looked at while a commitment ripens.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Blocks that the registration is sent after the commitment is old enough, so that a block made on a fork that lags by
+/// one takes it too.
+const MARGIN_BLOCKS: u32 = 1;
+
+/// Registers a name, or goes on where that was stopped.
+pub async fn register(
+    context: &Context,
+    name: &str,
+    years: Option<u8>,
+    max_price: Option<&str>,
+    records: &RecordArgs,
+    restart: bool,
+) -> Result<Report> {
+    let label = Named::label(name)?;
+    if !context.settings.wait.value {
+        return Err(usage("--no-wait has no sense here: registering is two transactions with a wait between them"));
+    }
+    let token = context.token().await?;
+    let signer = context.signer().await?;
+    let client = context.client().await?;
+    let genesis = client.genesis_hash();
+    let place = Place::new(&context.settings.keystore.value, &genesis, &label, &signer.account);
+    let begun = if restart { None } else { place.load()? };
+    let (pending, zone) = match begun {
+        Some(pending) => go_on(&label, pending, years, records)?,
+        None => {
+            let zone = records.zone(&label)?;
+            let pending = Pending::new(&genesis, &label, &signer.account, years.unwrap_or(1), random()?, &zone);
+            (pending, zone)
+        },
+    };
+    let years = pending.years();
+    let salt = pending.salt().ok_or_else(|| usage("the salt is broken"))?;
+
+    let view = client.best().await?;
+    if let Some(found) = view.resolve_name(&label).await? {
+        if found.owner == signer.account {
+            place.forget()?;
+            return Err(refused(
+                "Names::NotAvailable",
+                format!("{label}.{TLD} is yours already"),
+                format!("`cairn name show {label}` shows it"),
+            ));
+        }
+        let owner = context.address(&found.owner).await?;
+        return Err(refused(
+            "Names::NotAvailable",
+            format!("{label}.{TLD} belongs to {owner}"),
+            "choose another name",
+        ));
+    }
+    let price = view.name_price(&label, years).await?.ok_or_else(|| wrong_years(&label, years))?;
+    let max_price = limit(&token, price, max_price)?;
+    let records_deposit = view.records_deposit(&zone)?;
+    let age = view.commitment_age()?;
+    let hash = names::commitment_hash(&genesis, &label, &signer.account, years, &salt, &zone);
+    let known = view.commitment(&signer.account, &hash).await?.filter(|found| !found.is_over(age, view_number(&view)));
+
+    let wait = view.block_time()?.saturating_mul(age.min_blocks.saturating_add(MARGIN_BLOCKS));
+    let what = format!("register {label}.{TLD} for {} ({} from now)", counted(years), human(wait));
+    if known.is_none() {
+        // Durable before anything is sent: without its salt a commitment is worth nothing.
+        place.store(&pending)?;
+        let deposit = view.commitment_deposit()?;
+        let plan = Plan::new(format!("{what}; first, commit to it"), names::commit(&hash))
+            .holding(deposit)
+            .detail("price", token.format(price))
+            .detail("deposit for the records", token.format(records_deposit))
+            .detail("deposit until then", token.format(deposit));
+        spend(context, &signer, plan).await?;
+    } else {
+        context.output.note(&format!("{label}.{TLD} is committed to already; going on"));
+    }
+
+    ripe(context, &signer, &hash).await?;
+    let plan = Plan::new(what, names::register(&label, years, &salt, &zone, max_price))
+        .taking(price)
+        .holding(records_deposit)
+        .detail("price", token.format(price))
+        .asked();
+    let done = spend(context, &signer, plan).await?;
+    place.forget()?;
+    let until = done.receipt.as_ref().and_then(|receipt| receipt.event("Names", "Registered")?.number("expires_at"));
+    let json = json!({
+        "name": label.as_str(), "owner": context.address(&signer.account).await?, "years": years,
+        "price": token.json(price), "expires_at_block": until, "records": zone.records(),
+    });
+    Ok(done.report(&format!("registered {label}.{TLD} for {}", counted(years)), json))
+}
+
+fn view_number(view: &cairn_client::View) -> u32 {
+    u32::try_from(view.block_number()).unwrap_or(u32::MAX)
+}
+
+/// What was begun, if it is what is asked for now.
+fn go_on(label: &Label, pending: Pending, years: Option<u8>, records: &RecordArgs) -> Result<(Pending, Zone)> {
+    let zone = pending.zone().ok_or_else(|| usage("the records are broken"))?;
+    let other = || {
+        usage_with_remedy(
+            format!("{label}.{TLD} was begun to be registered with other years or records"),
+            format!("`cairn name register {label}` goes on with those; --restart begins anew"),
+        )
+    };
+    if years.is_some_and(|years| years != pending.years()) {
+        return Err(other());
+    }
+    if !records.is_empty() && records.zone(label)? != zone {
+        return Err(other());
+    }
+    Ok((pending, zone))
+}
+
+/// Waits until a commitment is old enough.
+async fn ripe(context: &Context, signer: &Signer, hash: &[u8; 32]) -> Result<()> {
+    let client = context.client().await?;
+    let progress = context.output.progress("waiting for the commitment to be old enough");
+    let mut said = None;
+    loop {
+        let view = client.best().await?;
+        let age = view.commitment_age()?;
+        let now = view_number(&view);
+        let Some(Commitment { committed_at: made_at }) = view.commitment(&signer.account, hash).await? else {
+            return Err(failed(
+                "the commitment is not on the chain any more",
+                "run the command again: it commits anew",
+            ));
+        };
+        let ripe_at = made_at.saturating_add(age.min_blocks).saturating_add(MARGIN_BLOCKS);
+        // A transaction that is sent now is in the next block at the earliest.
+        if now.saturating_add(1) >= ripe_at {
+            return Ok(());
+        }
+        let left = ripe_at - now - 1;
+        if said != Some(left) {
+            progress.step(&format!(
+                "committed in block #{made_at}; {left} blocks until it can be registered ({})",
+                human(view.block_time()?.saturating_mul(left))
+            ));
+            said = Some(left);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
