@@ -32,8 +32,11 @@ pub enum Learnt {
 /// Bounded cache of addresses of names outside the zone.
 pub struct AliasCache {
     generation_max: usize,
-    generations: Mutex<[HashMap<(Box<[u8]>, u16), Kept>; 2]>,
+    generations: Mutex<[Names; 2]>,
 }
+
+/// What is kept by name (wire form) and type.
+type Names = HashMap<(Box<[u8]>, u16), Kept>;
 
 #[derive(Clone)]
 struct Kept {
@@ -78,7 +81,7 @@ pub enum Resolved<'s> {
     /// It could not be found out.
     Failed,
     /// The forwarder has to ask for this name first.
-    Unknown(NameBuf),
+    Unknown(Box<NameBuf>),
 }
 
 /// Follows an ALIAS to `target` for addresses of type `qtype`.
@@ -118,7 +121,7 @@ pub fn resolve<'s>(
 fn outside<'s>(cache: Option<&AliasCache>, name: NameBuf, qtype: u16, ttl: u32, now: u64) -> Resolved<'s> {
     let Some(cache) = cache else { return Resolved::Failed };
     match cache.get(&name, qtype, now) {
-        None => Resolved::Unknown(name),
+        None => Resolved::Unknown(Box::new(name)),
         Some((Learnt::Failed, _)) => Resolved::Failed,
         Some((Learnt::Addresses(none), _)) if none.is_empty() => Resolved::Nothing,
         Some((Learnt::Addresses(addresses), left)) => Resolved::Outside(addresses, ttl.min(left)),

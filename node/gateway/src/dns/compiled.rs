@@ -253,7 +253,9 @@ impl ExactSizeIterator for Records<'_> {}
 mod tests {
     use super::*;
 
-    fn tree(sets: &[(&[u8], u16, &[&[u8]])]) -> Tree {
+    type Sets<'a> = &'a [(&'a [u8], u16, &'a [&'a [u8]])];
+
+    fn tree(sets: Sets<'_>) -> Tree {
         let mut tree = Tree::new();
         for (name, rtype, records) in sets {
             let records = records.iter().map(|data| data.to_vec()).collect();

@@ -198,7 +198,7 @@ impl<'a> Composer<'a, '_> {
                         Some(Resolved::Unknown(name)) => {
                             let qtype = self.query.qtype;
                             self.finish(0, rcode::SERVFAIL, true);
-                            return Outcome::Learn(Box::new(name), qtype);
+                            return Outcome::Learn(name, qtype);
                         },
                         _ => {},
                     }

@@ -113,7 +113,7 @@ mod batches {
     pub fn serve(worker: &Worker) -> io::Result<()> {
         let socket = worker.socket.as_raw_fd();
         let mut inbox = vec![[0; QUERY_BYTES_MAX]; BATCH];
-        let mut outbox: Vec<Vec<u8>> = vec![Vec::with_capacity(super::super::wire::UDP_BYTES_MAX); BATCH];
+        let mut outbox: Vec<Vec<u8>> = vec![Vec::new(); BATCH];
         let mut received = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
         let mut sent = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
         let mut arrived: Vec<(usize, Option<SockaddrStorage>)> = Vec::with_capacity(BATCH);

@@ -35,11 +35,9 @@ pub mod rtype {
     pub const RRSIG: u16 = 46;
     pub const NSEC: u16 = 47;
     pub const DNSKEY: u16 = 48;
-    pub const TLSA: u16 = 52;
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
     pub const ANY: u16 = 255;
-    pub const CAA: u16 = 257;
     /// Private: an address alias, resolved by this server.
     pub const ALIAS: u16 = 65401;
 }
