@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use super::{
+    super::rdata::{self, rr, svc},
+    TextError, SVC_KEYS,
+};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+/// Reads a record with its type: `A 192.0.2.7`. Returns the type and the data, which a zone accepts.
+///
+/// # Errors
+/// What is wrong, with the word that is.
+pub fn parse_record(text: &str) -> Result<(u16, Vec<u8>), TextError> {
+    let text = text.trim();
+    let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let rtype = rr::from_mnemonic(first)
+        .or_else(|| first.strip_prefix("TYPE")?.parse().ok().filter(|rtype| rr::is_known(*rtype)))
+        .ok_or_else(|| TextError::TypeUnknown(first.into()))?;
+    Ok((rtype, parse_rdata(rtype, rest)?))
+}
+
+/// Reads a record's data without its type: `192.0.2.7`. What it returns is valid.
+///
+/// # Errors
+/// What is wrong, with the word that is.
+pub fn parse_rdata(rtype: u16, text: &str) -> Result<Vec<u8>, TextError> {
+    let data = match text.trim_start().strip_prefix("\\#") {
+        Some(rest) => generic(&mut Words::split(rest)?)?,
+        None => fields(rtype, &mut Words::split(text)?)?,
+    };
+    rdata::check(rtype, &data)?;
+    Ok(data)
+}
+
+/// The words of a record, each with its escapes resolved.
+struct Words(std::vec::IntoIter<Vec<u8>>);
+
+impl Words {
+    fn split(text: &str) -> Result<Self, TextError> {
+        let (mut words, mut bytes) = (Vec::new(), text.bytes().peekable());
+        while let Some(byte) = bytes.peek() {
+            if byte.is_ascii_whitespace() {
+                bytes.next();
+                continue;
+            }
+            let all_quoted = *byte == b'"';
+            let (mut word, mut in_quotes) = (Vec::new(), false);
+            while let Some(byte) = bytes.next_if(|byte| in_quotes || !byte.is_ascii_whitespace()) {
+                match byte {
+                    b'"' => {
+                        in_quotes = !in_quotes;
+                        if all_quoted && !in_quotes {
+                            break;
+                        }
+                    },
+                    b'\\' => word.push(escape(&mut bytes)?),
+                    _ => word.push(byte),
+                }
+            }
+            if in_quotes {
+                return Err(TextError::QuoteUnclosed);
+            }
+            words.push(word);
+        }
+        Ok(Self(words.into_iter()))
+    }
+
+    fn bytes(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
+        self.0.next().ok_or(TextError::FieldMissing(field))
+    }
+
+    fn text(&mut self, field: &'static str) -> Result<String, TextError> {
+        self.bytes(field).map(|word| String::from_utf8_lossy(&word).into_owned())
+    }
+
+    fn parse<T: FromStr>(&mut self, field: &'static str) -> Result<T, TextError> {
+        let word = self.text(field)?;
+        word.parse().map_err(|_| TextError::FieldInvalid { field, word })
+    }
+
+    /// The rest of the words as one hexadecimal number; `0x` may stand before it.
+    fn hex(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
+        let mut word = self.text(field)?;
+        for more in self.0.by_ref() {
+            word.push_str(&String::from_utf8_lossy(&more));
+        }
+        hex(&word).ok_or(TextError::FieldInvalid { field, word })
+    }
+
+    fn name(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
+        let word = self.text(field)?;
+        if word == "." {
+            return Ok(vec![0]);
+        }
+        let Some(relative) = word.strip_suffix('.') else { return Err(TextError::NameRelative(word)) };
+        let mut wire = Vec::new();
+        for label in relative.split('.') {
+            match u8::try_from(label.len()) {
+                Ok(length @ 1..=63) => wire.push(length),
+                _ => return Err(TextError::FieldInvalid { field, word }),
+            }
+            wire.extend(label.to_ascii_lowercase().bytes());
+        }
+        wire.push(0);
+        Ok(wire)
+    }
+
+    fn end(mut self) -> Result<(), TextError> {
+        match self.0.next() {
+            Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word).into_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a backslash stands for: a byte by three decimal digits, or the next character.
+fn escape(bytes: &mut impl Iterator<Item = u8>) -> Result<u8, TextError> {
+    let first = bytes.next().ok_or(TextError::QuoteUnclosed)?;
+    if !first.is_ascii_digit() {
+        return Ok(first);
+    }
+    let mut value = u32::from(first - b'0');
+    for _ in 0..2 {
+        let digit = bytes.next().filter(u8::is_ascii_digit).ok_or(TextError::QuoteUnclosed)?;
+        value = value * 10 + u32::from(digit - b'0');
+    }
+    u8::try_from(value).map_err(|_| TextError::FieldInvalid { field: "escape", word: format!("\\{value}") })
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    digits
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `\# <bytes> <hex>` after the `\#`.
+fn generic(words: &mut Words) -> Result<Vec<u8>, TextError> {
+    let length: usize = words.parse("length")?;
+    let data = if length == 0 { Vec::new() } else { words.hex("data in hexadecimal")? };
+    match words.0.next() {
+        Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word).into_owned())),
+        None if data.len() == length => Ok(data),
+        None => Err(TextError::FieldInvalid { field: "length", word: length.to_string() }),
+    }
+}
+
+fn fields(rtype: u16, words: &mut Words) -> Result<Vec<u8>, TextError> {
+    let mut data = Vec::new();
+    match rtype {
+        rr::A => data.extend(words.parse::<Ipv4Addr>("IPv4 address")?.octets()),
+        rr::AAAA => data.extend(words.parse::<Ipv6Addr>("IPv6 address")?.octets()),
+        rr::NS | rr::CNAME | rr::ALIAS => data = words.name("host")?,
+        rr::MX => {
+            data.extend(words.parse::<u16>("preference")?.to_be_bytes());
+            data.extend(words.name("mail host")?);
+        },
+        rr::SRV => {
+            for field in ["priority", "weight", "port"] {
+                data.extend(words.parse::<u16>(field)?.to_be_bytes());
+            }
+            data.extend(words.name("host")?);
+        },
+        rr::TXT => {
+            push_string(&mut data, "text", &words.bytes("text")?)?;
+            for string in words.0.by_ref() {
+                push_string(&mut data, "text", &string)?;
+            }
+        },
+        rr::DS => {
+            data.extend(words.parse::<u16>("key tag")?.to_be_bytes());
+            data.push(words.parse("algorithm")?);
+            data.push(words.parse("digest type")?);
+            data.extend(words.hex("digest in hexadecimal")?);
+        },
+        rr::TLSA => {
+            for field in ["usage", "selector", "matching type"] {
+                data.push(words.parse(field)?);
+            }
+            data.extend(words.hex("data in hexadecimal")?);
+        },
+        rr::CAA => {
+            data.push(words.parse("flags")?);
+            push_string(&mut data, "tag", &words.bytes("tag")?)?;
+            data.extend(words.bytes("value")?);
+        },
+        rr::SVCB | rr::HTTPS => svcb(&mut data, words)?,
+        rr::SITE => {
+            let word = words.text("drive id in hexadecimal")?;
+            let drive =
+                hex(&word).ok_or(TextError::FieldInvalid { field: "drive id in hexadecimal", word: word.clone() })?;
+            data.extend(drive);
+            let path = words.0.next().unwrap_or_default();
+            push_string(&mut data, "path", &path)?;
+        },
+        _ => data = words.hex("key in hexadecimal")?,
+    }
+    std::mem::replace(words, Words(Vec::new().into_iter())).end()?;
+    Ok(data)
+}
+
+fn push_string(data: &mut Vec<u8>, field: &'static str, string: &[u8]) -> Result<(), TextError> {
+    let length = u8::try_from(string.len())
+        .map_err(|_| TextError::FieldInvalid { field, word: String::from_utf8_lossy(string).into_owned() })?;
+    data.push(length);
+    data.extend(string);
+    Ok(())
+}
+
+fn svcb(data: &mut Vec<u8>, words: &mut Words) -> Result<(), TextError> {
+    data.extend(words.parse::<u16>("priority")?.to_be_bytes());
+    data.extend(words.name("target")?);
+    let mut parameters = Vec::new();
+    for word in words.0.by_ref() {
+        let at = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
+        let (name, value) = word.split_at(at);
+        let name = String::from_utf8_lossy(name);
+        let key = svc_key(&name)
+            .ok_or_else(|| TextError::FieldInvalid { field: "service parameter", word: name.clone().into() })?;
+        let value = value.get(1..).unwrap_or_default();
+        let value = if name.starts_with("key") { Some(value.to_vec()) } else { svc_value(key, value) };
+        let value = value.ok_or_else(|| TextError::FieldInvalid {
+            field: "service parameter",
+            word: String::from_utf8_lossy(&word).into_owned(),
+        })?;
+        parameters.push((key, value));
+    }
+    // In any order in text, in rising order on the wire; one that stands twice is refused with the record.
+    parameters.sort();
+    for (key, value) in parameters {
+        let length = u16::try_from(value.len()).map_err(|_| rdata::RdataError::Malformed)?;
+        data.extend(key.to_be_bytes());
+        data.extend(length.to_be_bytes());
+        data.extend(value);
+    }
+    Ok(())
+}
+
+fn svc_key(name: &str) -> Option<u16> {
+    match SVC_KEYS.iter().find(|(_, known)| *known == name) {
+        Some((number, _)) => Some(*number),
+        None => name.strip_prefix("key")?.parse().ok(),
+    }
+}
+
+fn svc_value(key: u16, value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok()?;
+    let words = || text.split(',');
+    let mut wire = Vec::new();
+    match key {
+        svc::MANDATORY => {
+            let mut keys = words().map(svc_key).collect::<Option<Vec<_>>>()?;
+            keys.sort_unstable();
+            wire.extend(keys.into_iter().flat_map(u16::to_be_bytes));
+        },
+        svc::ALPN => {
+            for id in words() {
+                if id.contains('\\') {
+                    return None;
+                }
+                push_string(&mut wire, "protocol", id.as_bytes()).ok()?;
+            }
+        },
+        svc::NO_DEFAULT_ALPN if value.is_empty() => {},
+        svc::PORT => wire.extend(text.parse::<u16>().ok()?.to_be_bytes()),
+        svc::IPV4HINT => {
+            for address in words() {
+                wire.extend(address.parse::<Ipv4Addr>().ok()?.octets());
+            }
+        },
+        svc::IPV6HINT => {
+            for address in words() {
+                wire.extend(address.parse::<Ipv6Addr>().ok()?.octets());
+            }
+        },
+        svc::ECH => wire = base64(text)?,
+        _ => return None,
+    }
+    Some(wire)
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    let (mut data, mut bits, mut count) = (Vec::new(), 0u32, 0);
+    for digit in digits.bytes() {
+        let sextet = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(sextet);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            data.push((bits >> count & 255) as u8);
+        }
+    }
+    // What is left are less than six zero bits, or the text was cut.
+    (text.len().is_multiple_of(4) && count < 6 && bits & ((1 << count) - 1) == 0).then_some(data)
+}
