@@ -68,7 +68,7 @@ pub mod pallet {
     use cairn_primitives::names::{Label, RelativeName, RrSet, ZoneError, ZoneKey, SUBDOMAINS_MAX};
     use frame_support::{
         pallet_prelude::*,
-        sp_runtime::{traits::Zero, TryRuntimeError},
+        sp_runtime::traits::Zero,
         traits::fungible::{hold, Inspect, Mutate},
     };
     use frame_system::pallet_prelude::*;
@@ -400,7 +400,7 @@ pub mod pallet {
         }
 
         #[cfg(feature = "try-runtime")]
-        fn try_state(_: BlockNumberFor<T>) -> Result<(), TryRuntimeError> {
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), frame_support::sp_runtime::TryRuntimeError> {
             Self::do_try_state()
         }
     }
