@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the runtime API answers.
+
+use crate::{BalanceOf, Config, Names, Pallet, Phase, PrimaryNames, SubdomainLists, Zones};
+use alloc::vec::Vec;
+use cairn_primitives::names::{rr, Label, RelativeName, ResolvedName, ResolvedZone, ZoneKey};
+use codec::Encode;
+use frame_support::sp_runtime::{traits::UniqueSaturatedInto, Saturating};
+
+impl<T: Config> Pallet<T> {
+    /// Everything a resolver needs of a name; none when the label isn't registered, or its grace is over.
+    pub fn resolve(label: &[u8]) -> Option<ResolvedName<T::AccountId>> {
+        let label = Label::try_from(label).ok()?;
+        let registration = Names::<T>::get(&label)?;
+        if !matches!(Self::phase(&registration, Self::now()), Phase::Active | Phase::Grace) {
+            return None;
+        }
+        let zones = Self::zone_keys(label)
+            .map(|key| ResolvedZone { zone: Zones::<T>::get(&key), subdomain: key.subdomain })
+            .collect();
+        Some(ResolvedName {
+            expires_at_block: registration.expires_at.unique_saturated_into(),
+            grace_until_block: Self::grace_until(&registration).unique_saturated_into(),
+            owner: registration.owner,
+            generation: registration.generation,
+            version: registration.version,
+            zones,
+        })
+    }
+
+    /// Keys of the storage values that [`Self::resolve`]'s answer follows from, absent ones as well: the registration,
+    /// the list of its delegated subdomains, the name's zone and theirs. None at all for what is not a label.
+    pub fn proof_keys(label: &[u8]) -> Vec<Vec<u8>> {
+        let Ok(label) = Label::try_from(label) else { return Vec::new() };
+        let mut keys = alloc::vec![Names::<T>::hashed_key_for(&label), SubdomainLists::<T>::hashed_key_for(&label)];
+        keys.extend(Self::zone_keys(label).map(Zones::<T>::hashed_key_for));
+        keys
+    }
+
+    /// The name's own zone and those of its delegated subdomains.
+    fn zone_keys(label: Label) -> impl Iterator<Item = ZoneKey> {
+        let subdomains = SubdomainLists::<T>::get(&label).into_iter().map(Some);
+        core::iter::once(None).chain(subdomains).map(move |subdomain| ZoneKey { label: label.clone(), subdomain })
+    }
+
+    /// What registering a name for so many years costs now, premium included; none when it can't be registered by
+    /// anyone, or the term is out of bounds.
+    pub fn price(label: &[u8], years: u8) -> Option<BalanceOf<T>> {
+        let label = Label::try_from(label).ok()?;
+        Self::ensure_term(years).ok()?;
+        Self::ensure_open(&label, None).ok()?;
+        let premium = Self::premium_now(&label, Names::<T>::get(&label).as_ref()).ok()?;
+        Some(Self::term_price(&label, years).saturating_add(premium))
+    }
+
+    /// The label that an account goes by: the account says so, and under the same registration, still within its term,
+    /// the name's zone says so, too.
+    pub fn primary_of(who: &T::AccountId) -> Option<Label> {
+        let primary = PrimaryNames::<T>::get(who)?;
+        let registration = Self::active(&primary.label).ok()?;
+        let holds = registration.generation == primary.generation && Self::zone_names_account(&primary.label, who);
+        holds.then_some(primary.label)
+    }
+
+    /// Whether a name's zone has an `ACCOUNT` record of `who` at its apex.
+    pub(crate) fn zone_names_account(label: &Label, who: &T::AccountId) -> bool {
+        let zone = Zones::<T>::get(ZoneKey { label: label.clone(), subdomain: None });
+        let set = zone.get(&RelativeName::apex(), rr::ACCOUNT);
+        who.using_encoded(|account| set.is_some_and(|set| set.rdata.iter().any(|data| data[..] == *account)))
+    }
+}
