@@ -3,7 +3,7 @@
 //! One name's records as one block of bytes, laid out so that answering copies from it and nothing else.
 //!
 //! ```text
-//! block   = expires_block i64, label length u8, label, flags u8, nodes u32, nodes * (offset u32 from `flags`), nodes
+//! block   = expires_block i64, label length u8, label, nodes u32, nodes * (offset u32 from this count), nodes
 //! node    = name length u8, name (wire form below the label, without the root byte), flags u8, sets u8, sets
 //! set     = type u16, ttl u32, records u8, bytes u16, records * (length u16, data)
 //! ```
@@ -17,8 +17,6 @@ use super::wire::{rtype, NAME_BYTES_MAX, ZONE_NAME};
 
 /// A node where authority ends.
 const CUT: u8 = 1;
-/// Something in this block is a cut.
-const HAS_CUTS: u8 = 1;
 const BEFORE_LABEL: usize = 9;
 
 /// One record set of the input: its time to live in seconds and its records.
@@ -85,13 +83,12 @@ pub fn compile(label: &[u8], expires_block: i64, tree: &Tree) -> Option<Compiled
             }
         }
     }
-    let mut block = Vec::with_capacity(BEFORE_LABEL + label.len() + 5 + offsets.len() * 4 + nodes.len());
+    let mut block = Vec::with_capacity(BEFORE_LABEL + label.len() + 4 + offsets.len() * 4 + nodes.len());
     block.extend_from_slice(&expires_block.to_be_bytes());
     block.push(label.len() as u8);
     block.extend_from_slice(label);
-    block.push(if cuts.is_empty() { 0 } else { HAS_CUTS });
     block.extend_from_slice(&(offsets.len() as u32).to_be_bytes());
-    let first = 5 + offsets.len() * 4;
+    let first = 4 + offsets.len() * 4;
     for offset in &offsets {
         block.extend_from_slice(&((first + offset) as u32).to_be_bytes());
     }
@@ -128,11 +125,6 @@ impl Compiled {
         self.0.len() + 2 * std::mem::size_of::<usize>()
     }
 
-    /// Whether somewhere in this name authority ends.
-    pub fn has_cuts(&self) -> bool {
-        self.body()[0] & HAS_CUTS != 0
-    }
-
     fn body(&self) -> &[u8] {
         &self.0[BEFORE_LABEL + usize::from(self.0[BEFORE_LABEL - 1])..]
     }
@@ -140,13 +132,13 @@ impl Compiled {
     /// All nodes, sorted by name.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'_>> {
         let body = self.body();
-        (0..long(body, 1) as usize).map(move |index| Node::at(body, index))
+        (0..long(body, 0) as usize).map(move |index| Node::at(body, index))
     }
 
     /// The node with this name below the label (wire form without the root byte, lower case).
     pub fn node(&self, name: &[u8]) -> Option<Node<'_>> {
         let body = self.body();
-        let (mut low, mut high) = (0, long(body, 1) as usize);
+        let (mut low, mut high) = (0, long(body, 0) as usize);
         while low < high {
             let middle = (low + high) / 2;
             let node = Node::at(body, middle);
@@ -166,7 +158,7 @@ pub struct Node<'a>(&'a [u8]);
 
 impl<'a> Node<'a> {
     fn at(body: &'a [u8], index: usize) -> Self {
-        Node(&body[long(body, 5 + 4 * index) as usize..])
+        Node(&body[long(body, 4 + 4 * index) as usize..])
     }
 
     /// The name below the label, in wire form without the root byte.
@@ -272,7 +264,7 @@ mod tests {
             (b"\x01b\x01a", rtype::AAAA, &[&[7; 16]]),
         ]);
         let block = compile(b"blog", -5, &tree).unwrap();
-        assert_eq!((block.label(), block.expires_block(), block.has_cuts()), (&b"blog"[..], -5, false));
+        assert_eq!((block.label(), block.expires_block()), (&b"blog"[..], -5));
         let names: Vec<_> = block.nodes().map(|node| node.name().to_vec()).collect();
         assert_eq!(names, [b"".to_vec(), b"\x01a".to_vec(), b"\x01b\x01a".to_vec()]);
         assert_eq!(block.node(b"\x01a").unwrap().sets().count(), 0, "an empty non-terminal");
@@ -305,7 +297,6 @@ mod tests {
             ]),
         )
         .unwrap();
-        assert!(block.has_cuts());
         assert!(block.node(b"\x01*").is_none(), "a wildcard delegates nothing");
         let types = |name: &[u8]| block.node(name).unwrap().sets().map(|set| set.rtype).collect::<Vec<_>>();
         assert_eq!(types(b"\x01d"), [rtype::NS]);

@@ -17,7 +17,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{EcdsaKeyPair, KeyPair, ECDSA_P256_SHA256_FIXED_SIGNING};
 
 use super::signatures::{Signature, SignatureCache};
-use super::wire::{name_to_text, rtype, CLASS_IN, ZONE_NAME};
+use super::wire::{name_to_text, CLASS_IN, ZONE_NAME};
 
 /// The key's file in the data folder.
 pub const KEY_FILE: &str = "dnssec-csk.pk8";
@@ -258,6 +258,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::rtype;
     use super::*;
     use ring::signature::{UnparsedPublicKey, ECDSA_P256_SHA256_FIXED};
 

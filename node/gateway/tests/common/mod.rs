@@ -3,6 +3,7 @@
 //! Zones, names and queries made from a seed; shared by tests and examples.
 #![allow(dead_code)]
 
+pub mod decode;
 pub mod model;
 
 use cairn_gateway::dns::{NameBuf, NameEntry, SnapshotBuilder, ZoneSettings};
@@ -92,10 +93,11 @@ pub fn builder(names: &[(Label, NameEntry)]) -> SnapshotBuilder {
 }
 
 const LABELS: [&str; 8] = ["a", "b", "www", "mail", "x-1", "_tcp", "_443", "ns"];
-const TYPES: [u16; 17] = [
+const TYPES: [u16; 18] = [
     rr::A,
     rr::A,
     rr::AAAA,
+    rr::CNAME,
     rr::CNAME,
     rr::TXT,
     rr::SRV,
@@ -122,9 +124,18 @@ pub fn registered(number: usize) -> String {
     }
 }
 
-/// `count` random names that refer to each other.
+/// `count` random names that refer to each other, and one with chains and loops of CNAMEs.
 pub fn names(seed: u64, count: usize) -> Vec<(Label, NameEntry)> {
     let mut rng = Rng(seed);
+    let mut chains: Vec<RrSet> = (0..11)
+        .map(|link| set(&format!("c{link}"), rr::CNAME, 300, &[wire(&format!("c{}.chains.cairn", link + 1))]))
+        .collect();
+    for (from, to) in [("l0", "l1"), ("l1", "l2"), ("l2", "l0"), ("in", "l1"), ("self", "self"), ("*", "l0")] {
+        chains.push(set(from, rr::CNAME, 300, &[wire(&format!("{to}.chains.cairn"))]));
+    }
+    chains.push(set("c11", rr::A, 300, &[vec![192, 0, 2, 1]]));
+    let zone = Zone::from_sets(chains).expect("a valid zone");
+    let chains = (label("chains"), NameEntry { expires_in_seconds: 1 << 30, zone, subzones: Vec::new() });
     (0..count)
         .map(|number| {
             let zone = random_zone(&mut rng, count);
@@ -140,6 +151,7 @@ pub fn names(seed: u64, count: usize) -> Vec<(Label, NameEntry)> {
             };
             (label(&registered(number)), NameEntry { expires_in_seconds, zone, subzones })
         })
+        .chain([chains])
         .collect()
 }
 
@@ -175,7 +187,10 @@ fn target(rng: &mut Rng, count: usize) -> Vec<u8> {
     if rng.one_in(6) {
         return wire(rng.pick(&["host.example.net.", "x.example."]));
     }
-    let below = relative(rng).replace("*.", "").replace('*', "b");
+    let below = match rng.below(3) {
+        0 => relative(rng).replace("*.", "").replace('*', "b"),
+        _ => rng.pick(&["", "www", "a", "b"]).to_owned(),
+    };
     let dot = if below.is_empty() { "" } else { "." };
     wire(&format!("{below}{dot}{}.cairn", registered(rng.below(count))))
 }
@@ -192,7 +207,7 @@ fn random_data(rng: &mut Rng, rtype: u16, count: usize) -> Vec<u8> {
             let strings = 1 + rng.below(3);
             (0..strings)
                 .flat_map(|_| {
-                    let length = if rng.one_in(5) { 200 } else { rng.below(20) };
+                    let length = if rng.one_in(2) { 100 } else { rng.below(20) };
                     let mut string = vec![length as u8];
                     string.extend(rng.bytes(length));
                     string
@@ -208,25 +223,53 @@ fn random_data(rng: &mut Rng, rtype: u16, count: usize) -> Vec<u8> {
     }
 }
 
-/// A query that is likely to hit something: name as text, type.
-pub fn question(rng: &mut Rng, count: usize) -> (String, u16) {
-    let types = [1, 1, 1, 28, 28, 5, 16, 15, 33, 2, 43, 6, 52, 257, 64, 65, 65281, 65282, 65401, 255, 99];
-    let qtype = types[rng.below(types.len())];
-    if rng.one_in(40) {
-        return (rng.pick(&["cairn.", "ns.cairn.", "x.ns.cairn.", "a.b.nothing.cairn."]).to_owned(), qtype);
+/// Makes questions that are likely to hit something in a zone.
+pub struct Questions {
+    owners: Vec<String>,
+    count: usize,
+}
+
+impl Questions {
+    pub fn new(names: &[(Label, NameEntry)]) -> Self {
+        let mut owners = Vec::new();
+        for (label, entry) in names {
+            let below = entry.subzones.iter().map(|(sub, zone)| (format!("{sub}.{label}"), zone));
+            for (apex, zone) in below.chain([(label.to_string(), &entry.zone)]) {
+                for name in zone.names() {
+                    owners.push(if name.is_apex() { format!("{apex}.cairn.") } else { format!("{name}.{apex}.cairn.") });
+                }
+            }
+        }
+        Questions { owners, count: names.len() }
     }
-    let mut labels = relative(rng);
-    if rng.one_in(5) {
-        labels = format!("{}{}{labels}", rng.pick(&["q", "zz.y", "*", "sub"]), if labels.is_empty() { "" } else { "." });
+
+    /// Name as text, and type.
+    pub fn next(&self, rng: &mut Rng) -> (String, u16) {
+        let types = [1, 1, 1, 1, 28, 28, 5, 16, 16, 15, 33, 2, 43, 6, 52, 257, 64, 65, 65281, 65282, 65401, 255, 99];
+        let qtype = types[rng.below(types.len())];
+        let mut name = match rng.below(40) {
+            29 => format!("{}.chains.cairn.", rng.pick(&["c0", "c2", "c3", "c4", "c8", "l0", "l1", "in", "self", "*"])),
+            0 => rng.pick(&["cairn.", "ns.cairn.", "x.ns.cairn.", "a.b.nothing.cairn."]).to_owned(),
+            1..=24 if !self.owners.is_empty() => self.owners[rng.below(self.owners.len())].clone(),
+            25..=28 => format!("miss{}.cairn.", rng.below(1000)),
+            _ => {
+                let below = relative(rng);
+                let dot = if below.is_empty() { "" } else { "." };
+                format!("{below}{dot}{}.cairn.", registered(rng.below(self.count + 1)))
+            },
+        };
+        match rng.below(10) {
+            0 => name = format!("{}.{name}", rng.pick(&["q", "zz.y", "*", "sub"])),
+            // Mostly what a wildcard stands in for.
+            1..=4 => name = name.replace('*', rng.pick(&["w", "w.v", "www"])),
+            _ => {},
+        }
+        if rng.one_in(3) {
+            let flip: Vec<bool> = name.chars().map(|_| rng.one_in(2)).collect();
+            name = name.chars().zip(flip).map(|(c, upper)| if upper { c.to_ascii_uppercase() } else { c }).collect();
+        }
+        (name, qtype)
     }
-    let apex = if rng.one_in(12) { format!("miss{}", rng.below(1000)) } else { registered(rng.below(count + 1)) };
-    let dot = if labels.is_empty() { "" } else { "." };
-    let mut name = format!("{labels}{dot}{apex}.cairn.");
-    if rng.one_in(3) {
-        let flip: Vec<bool> = name.chars().map(|_| rng.one_in(2)).collect();
-        name = name.chars().zip(flip).map(|(c, upper)| if upper { c.to_ascii_uppercase() } else { c }).collect();
-    }
-    (name, qtype)
 }
 
 /// What a client says about itself: nothing, or its UDP size and whether it wants signatures.
