@@ -4,7 +4,7 @@
 
 use super::{
     genesis, AccountId, AssetConversion, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Contracts, Executive,
-    Grandpa, Hash, Historical, InherentDataExt, Nfts, NominationPools, Nonce, Runtime, RuntimeCall, RuntimeEvent,
+    Grandpa, Hash, Historical, InherentDataExt, Names, Nfts, NominationPools, Nonce, Runtime, RuntimeCall, RuntimeEvent,
     RuntimeGenesisConfig, SessionKeys, Staking, System, TransactionPayment, VERSION,
 };
 use crate::configs::BlockWeights;

@@ -84,6 +84,8 @@ pub enum Noun {
     /// Names: register, point somewhere, renew, hand over
     #[command(subcommand)]
     Name(commands::name::Command),
+    /// Answer for names over DNS
+    Gateway(commands::gateway::Command),
     /// This program's settings
     #[command(subcommand)]
     Config(commands::config::Command),

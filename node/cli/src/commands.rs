@@ -6,6 +6,7 @@ pub mod account;
 pub mod chain;
 pub mod config;
 pub mod contract;
+pub mod gateway;
 pub mod name;
 pub mod stake;
 
@@ -19,6 +20,7 @@ pub async fn run(context: &Context, noun: Noun) -> Result<Report> {
         Noun::Stake(command) => stake::run(context, command).await,
         Noun::Contract(command) => contract::run(context, command).await,
         Noun::Name(command) => name::run(context, command).await,
+        Noun::Gateway(command) => gateway::run(context, command).await,
         Noun::Config(command) => config::run(context, command),
     }
 }

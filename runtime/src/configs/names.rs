@@ -2,7 +2,7 @@
 
 //! Names under `.cairn`.
 
-use super::{staking::TreasuryAccount, system::parameters::names, system::RootOrigin};
+use super::{governance::TreasuryAccountId, system::parameters::names, system::RootOrigin};
 use crate::{
     constants::{
         currency::{deposit, CRN, MILLI_CRN},
@@ -44,7 +44,7 @@ impl pallet_names::Config for Runtime {
     type RuntimeHoldReason = RuntimeHoldReason;
     type NativeBalance = Balances;
     type GovernanceOrigin = RootOrigin;
-    type Treasury = TreasuryAccount;
+    type Treasury = TreasuryAccountId;
     type PricePerYear = PricePerYear;
     type CommitmentDeposit = ConstU128<{ deposit(1, 80) }>;
     type ZoneDepositBase = ConstU128<{ deposit(1, 64) }>;
@@ -57,5 +57,5 @@ impl pallet_names::Config for Runtime {
     type GraceBlocks = GraceBlocks;
     type PremiumHalvingBlocks = NamesPeriod<Runtime, DAYS>;
     type PurgesPerBlockMax = ConstU32<10>;
-    type WeightInfo = crate::weights::pallet_names::WeightInfo<Runtime>;
+    type WeightInfo = ();
 }

@@ -6,7 +6,7 @@ use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -163,19 +163,21 @@ async fn serve(context: &Context, args: Serve) -> Result<Report> {
         failed(error.to_string(), "choose other addresses with --dns, --dot and --doh; ports below 1024 need a privilege")
     })?;
     drop(progress);
+    let addresses = server.addresses().clone();
     for (what, addresses) in [
-        ("dns", server.dns_addresses()),
-        ("dot", server.tls_addresses()),
-        ("doh", server.https_addresses()),
-        ("doh-plain", server.http_addresses()),
+        ("dns", addresses.plain),
+        ("dot", addresses.tls),
+        ("doh", addresses.https),
+        ("doh-plain", addresses.http),
     ] {
         for address in addresses {
             context.output.note(&format!("{what:9}  {address}"));
         }
     }
     context.output.note(&format!("answering for {names} names with records"));
+    let server = Arc::new(server);
     let metrics = match args.metrics {
-        Some(address) => Some(tokio::spawn(serve_metrics(address, server.metrics()).await?)),
+        Some(address) => Some(tokio::spawn(serve_metrics(address, Arc::downgrade(&server)).await?)),
         None => None,
     };
     let following = tokio::spawn(feed.run());
@@ -183,8 +185,11 @@ async fn serve(context: &Context, args: Serve) -> Result<Report> {
     following.abort();
     if let Some(metrics) = metrics {
         metrics.abort();
+        let _ = metrics.await;
     }
-    server.stop().await;
+    if let Some(server) = Arc::into_inner(server) {
+        server.stop().await;
+    }
     stopped?;
     Ok(Report::new("stopped", json!({ "status": "stopped" })))
 }
@@ -230,7 +235,7 @@ impl Serve {
 /// Serves metrics to whoever asks; anything but one small request is cut off.
 async fn serve_metrics(
     address: SocketAddr,
-    metrics: Arc<dns::Metrics>,
+    server: Weak<dns::Server>,
 ) -> Result<impl std::future::Future<Output = ()>> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind(address)
@@ -242,7 +247,7 @@ async fn serve_metrics(
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let text = metrics.prometheus();
+            let Some(text) = server.upgrade().map(|server| server.render_metrics()) else { return };
             let answer = async move {
                 let mut request = [0u8; 1024];
                 if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
@@ -272,10 +277,12 @@ async fn stop_signal() -> Result<()> {
 
 fn trust_anchor(context: &Context, data: &DataDir) -> Result<Report> {
     let folder = data.path(context);
-    let anchor = dns::trust_anchor(&folder)
+    let signer = dns::Signer::open(&folder, 0)
         .map_err(|error| failed(error.to_string(), "give the gateway's folder with --data"))?;
-    let (ds, dnskey) = (anchor.ds(), anchor.dnskey());
-    Ok(Report::new(format!("{ds}\n{dnskey}"), json!({ "ds": ds, "dnskey": dnskey })))
+    let anchor = signer.trust_anchor();
+    let bind = anchor.to_bind();
+    let text = format!("{}\n{}\n{bind}", anchor.ds, anchor.dnskey);
+    Ok(Report::new(text, json!({ "ds": anchor.ds, "dnskey": anchor.dnskey, "bind": bind })))
 }
 
 async fn export(context: &Context, file: &std::path::Path, zone: &ZoneArgs) -> Result<Report> {
@@ -283,7 +290,7 @@ async fn export(context: &Context, file: &std::path::Path, zone: &ZoneArgs) -> R
     let snapshot = handle.load().clone();
     let (block, names) = (snapshot.head_number(), snapshot.names());
     let mut bytes = Vec::new();
-    dns::export_zone(&snapshot, &mut bytes)?;
+    snapshot.export(&mut bytes)?;
     if file == std::path::Path::new("-") {
         std::io::stdout().lock().write_all(&bytes)?;
         return Ok(Report::new("", json!({ "names": names, "finalized_block": block })));

@@ -8,6 +8,9 @@ use cairn_primitives::names::{rr, Label, RelativeName, ResolvedName, ResolvedZon
 use codec::Encode;
 use frame_support::sp_runtime::{traits::UniqueSaturatedInto, Saturating};
 
+/// Names that are given at once: with full zones a megabyte.
+pub const NAMES_PER_PAGE_MAX: u32 = 256;
+
 impl<T: Config> Pallet<T> {
     /// Everything a resolver needs of a name; none when the label isn't registered, or its grace is over.
     pub fn resolve(label: &[u8]) -> Option<ResolvedName<T::AccountId>> {
@@ -52,6 +55,33 @@ impl<T: Config> Pallet<T> {
         Self::ensure_open(&label, None).ok()?;
         let premium = Self::premium_now(&label, Names::<T>::get(&label).as_ref()).ok()?;
         Some(Self::term_price(&label, years).saturating_add(premium))
+    }
+
+    /// What renewing a name for so many years costs; none when there is no such name, or the term is out of bounds.
+    pub fn renewal_price(label: &[u8], years: u8) -> Option<BalanceOf<T>> {
+        let label = Label::try_from(label).ok()?;
+        Self::ensure_term(years).ok()?;
+        let registration = Names::<T>::get(&label)?;
+        matches!(Self::phase(&registration, Self::now()), Phase::Active | Phase::Grace)
+            .then(|| Self::term_price(&label, years))
+    }
+
+    /// At most `limit` names (and at most [`NAMES_PER_PAGE_MAX`]) from behind `after` on, in the order of the state, each
+    /// with what [`Self::resolve`] gives.
+    pub fn names_after(after: Option<&[u8]>, limit: u32) -> Vec<(Label, Option<ResolvedName<T::AccountId>>)> {
+        let limit = limit.min(NAMES_PER_PAGE_MAX) as usize;
+        let names = match after {
+            None => Names::<T>::iter_keys(),
+            Some(after) => match Label::try_from(after) {
+                Ok(after) => Names::<T>::iter_keys_from(Names::<T>::hashed_key_for(&after)),
+                Err(_) => return Vec::new(),
+            },
+        };
+        let resolved = |label: Label| {
+            let resolved = Self::resolve(label.as_bytes());
+            (label, resolved)
+        };
+        names.take(limit).map(resolved).collect()
     }
 
     /// The label that an account goes by: the account says so, and under the same registration, still within its term,

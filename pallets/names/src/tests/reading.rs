@@ -72,3 +72,42 @@ fn there_is_a_price_for_what_can_be_registered() {
         }
     });
 }
+
+#[test]
+fn all_names_are_given_page_by_page() {
+    ExtBuilder.build_and_execute(|| {
+        for name in ["alpha", "bravo", "gamma"] {
+            register(ALICE, name);
+        }
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = Names::names_after(after.as_deref(), 2);
+            let Some((last, _)) = page.last() else { break };
+            assert!(page.len() <= 2);
+            after = Some(last.as_bytes().to_vec());
+            found.extend(page);
+        }
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        let labels: Vec<_> = found.iter().map(|(label, _)| label.as_str().to_string()).collect();
+        assert_eq!(labels, ["alpha", "bravo", "gamma"]);
+        assert!(found.iter().all(|(label, resolved)| *resolved == Names::resolve(label.as_bytes())));
+        assert_eq!(Names::names_after(Some(b"not a label"), 2), vec![]);
+        jump_to(expires_at("alpha") + GRACE);
+        assert!(Names::names_after(None, u32::MAX).iter().all(|(_, resolved)| resolved.is_none()), "over");
+    });
+}
+
+#[test]
+fn renewing_has_a_price_for_as_long_as_there_is_something_to_renew() {
+    ExtBuilder.build_and_execute(|| {
+        assert_eq!(Names::renewal_price(b"blogs", 1), None);
+        register(ALICE, "blogs");
+        assert_eq!(Names::renewal_price(b"blogs", 3), Some(3 * PRICE));
+        assert_eq!((Names::renewal_price(b"blogs", 0), Names::renewal_price(b"blogs", 11)), (None, None));
+        jump_to(expires_at("blogs"));
+        assert_eq!(Names::renewal_price(b"blogs", 1), Some(PRICE), "in grace");
+        jump_to(expires_at("blogs") + GRACE);
+        assert_eq!(Names::renewal_price(b"blogs", 1), None);
+    });
+}

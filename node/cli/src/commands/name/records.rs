@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cairn_client::chain::names::{text, Label, Rdata, RelativeName, RrSet, Zone, TLD, ZONE_BYTES_MAX};
+use cairn_client::chain::names::{rr, text, Label, Rdata, RelativeName, RrSet, Zone, TLD, ZONE_BYTES_MAX};
 
 use crate::failure::{usage, usage_with_remedy, Result};
 
@@ -101,16 +101,23 @@ pub fn rrset(name: &RelativeName, rtype: &str, data: &[String], ttl_seconds: u32
     Ok(set)
 }
 
+/// The name of a type.
+pub fn type_name(rtype: u16) -> String {
+    rr::mnemonic(rtype).map_or_else(|| format!("TYPE{rtype}"), str::to_string)
+}
+
 /// The number of a type.
 pub fn type_number(word: &str) -> Result<u16> {
-    text::parse_type(word).ok_or_else(|| usage(format!("`{word}` is not a type of record")))
+    rr::from_mnemonic(&word.to_ascii_uppercase()).ok_or_else(|| usage(format!("`{word}` is not a type of record")))
 }
 
 /// One record without its name.
 fn parse(record: &str) -> Result<(u16, Rdata)> {
-    text::parse_record(record).map_err(|error| {
-        usage_with_remedy(format!("`{record}`: {error}"), "write it as in a zone file: A 192.0.2.7, MX 10 mail.example.")
-    })
+    let wrong = |why: String| {
+        usage_with_remedy(format!("`{record}`: {why}"), "write it as in a zone file: A 192.0.2.7, MX 10 mail.example.")
+    };
+    let (rtype, data) = text::parse_record(record).map_err(|error| wrong(error.to_string()))?;
+    Ok((rtype, data.try_into().map_err(|_| wrong("it is too long".into()))?))
 }
 
 /// A text as one or several quoted strings of at most 255 bytes.
@@ -207,7 +214,7 @@ impl<'a> Collector<'a> {
                 .try_into()
                 .map_err(|_| usage(format!("{place}: more than 8 records of one type")))?;
             let set = RrSet { name, rtype, ttl_seconds, rdata };
-            set.check().map_err(|error| usage(format!("{place} {}: {error}", text::type_name(rtype))))?;
+            set.check().map_err(|error| usage(format!("{place} {}: {error}", type_name(rtype))))?;
             sets.push(set);
         }
         Zone::from_sets(sets).map_err(|error| usage(error.to_string()))

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use cairn_client::{
-    chain::names::{self, text, Label, RelativeName, Zone, TLD},
+    chain::names::{self, Label, RelativeName, Zone, TLD},
     View,
 };
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     label::Place,
     price::not_registered,
-    records::{rrset, type_number, zone_of_file},
+    records::{rrset, type_name, type_number, zone_of_file},
 };
 use crate::{
     context::Context,
@@ -79,12 +79,12 @@ pub async fn set(context: &Context, name: &str, rtype: &str, data: &[String], tt
     let shown = target.shown();
     let held = target.more_held(&view, &after)?;
     let call = names::set_rrset(&target.label, target.subdomain.as_ref(), &set);
-    let plan = Plan::new(format!("set {} of {shown}", text::type_name(set.rtype)), call)
+    let plan = Plan::new(format!("set {} of {shown}", type_name(set.rtype)), call)
         .holding(held)
         .detail("further deposit", token.format(held));
     let done = spend(context, &signer, plan).await?;
-    let json = json!({ "name": shown, "type": text::type_name(set.rtype), "records": set.rdata.len(), "held": token.json(held) });
-    Ok(done.report(&format!("set {} of {shown}", text::type_name(set.rtype)), json))
+    let json = json!({ "name": shown, "type": type_name(set.rtype), "records": set.rdata.len(), "held": token.json(held) });
+    Ok(done.report(&format!("set {} of {shown}", type_name(set.rtype)), json))
 }
 
 /// Removes all records of a type at a name.
@@ -95,7 +95,7 @@ pub async fn clear(context: &Context, name: &str, rtype: &str) -> Result<Report>
     let view = context.client().await?.best().await?;
     let target = target(&view, &place).await?;
     let shown = target.shown();
-    let type_name = text::type_name(rtype);
+    let type_name = type_name(rtype);
     if target.zone.get(&target.name, rtype).is_none() {
         return Err(refused(
             "Names::RecordMissing",
