@@ -4,8 +4,8 @@
 
 use super::{
     genesis, AccountId, AssetConversion, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Contracts, Executive,
-    Grandpa, Hash, Historical, InherentDataExt, Names, Nfts, NominationPools, Nonce, Runtime, RuntimeCall, RuntimeEvent,
-    RuntimeGenesisConfig, SessionKeys, Staking, System, TransactionPayment, VERSION,
+    Grandpa, Hash, Historical, InherentDataExt, Names, Nfts, NominationPools, Nonce, Runtime, RuntimeCall,
+    RuntimeEvent, RuntimeGenesisConfig, SessionKeys, Staking, System, TransactionPayment, VERSION,
 };
 use crate::configs::BlockWeights;
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 
 //! Which benchmarks this runtime runs, and on what terms. `scripts/weights` runs them.
 
-use crate::{AccountId, AllPalletsWithSystem, Authorship, Balances, Runtime, System, TransactionPayment};
+use crate::{AccountId, AllPalletsWithSystem, Authorship, Balances, Names, Runtime, System, TransactionPayment};
 use alloc::{string::String, vec::Vec};
 use codec::Encode;
 use frame_benchmarking::{account, baseline::Pallet as BaselineBench, BenchmarkBatch, BenchmarkConfig, BenchmarkList};
@@ -21,6 +21,7 @@ frame_benchmarking::define_benchmarks!(
     [frame_system, SystemBench::<Runtime>]
     [frame_system_extensions, SystemExtensionsBench::<Runtime>]
     [pallet_balances, Balances]
+    [pallet_names, Names]
     [pallet_transaction_payment, TransactionPayment]
 );
 

@@ -4,11 +4,7 @@
 
 use std::time::Duration;
 
-use subxt::{
-    config::RpcConfigFor,
-    rpcs::client::RpcSubscription,
-    SubstrateConfig,
-};
+use subxt::{config::RpcConfigFor, rpcs::client::RpcSubscription, SubstrateConfig};
 
 use crate::{
     convert::{rpc_error, subxt_error},

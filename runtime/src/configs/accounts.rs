@@ -54,10 +54,7 @@ pub enum ProxyType {
 /// A name is property: whoever may not move property may not do these.
 fn gives_a_name_away(call: &pallet_names::Call<Runtime>) -> bool {
     use pallet_names::Call::{accept_transfer, force_reserve, propose_transfer, release};
-    matches!(
-        call,
-        propose_transfer { .. } | release { .. } | accept_transfer { .. } | force_reserve { .. }
-    )
+    matches!(call, propose_transfer { .. } | release { .. } | accept_transfer { .. } | force_reserve { .. })
 }
 
 impl InstanceFilter<RuntimeCall> for ProxyType {

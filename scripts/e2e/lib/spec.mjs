@@ -69,6 +69,12 @@ export function endow(spec, addresses, amount) {
   return spec;
 }
 
+/** Changes what the network fixes at its genesis. */
+export function withNetwork(spec, changes) {
+  Object.assign(genesis(spec).network.parameters, changes);
+  return spec;
+}
+
 /** Gives it production's periods, which a genesis has that names none. */
 export function atProductionPace(spec) {
   delete genesis(spec).network;

@@ -11,7 +11,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cairn_gateway::dns::{self, CertificateFiles, Config, Feed, Nameserver, SnapshotBuilder, SnapshotHandle, ZoneSettings};
+use cairn_gateway::dns::{
+    self, CertificateFiles, Config, Feed, Nameserver, SnapshotBuilder, SnapshotHandle, ZoneSettings,
+};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -160,16 +162,16 @@ async fn serve(context: &Context, args: Serve) -> Result<Report> {
     let (handle, feed) = feed(context, &args.zone).await?;
     let names = handle.load().names();
     let server = dns::Server::start(config, handle).await.map_err(|error| {
-        failed(error.to_string(), "choose other addresses with --dns, --dot and --doh; ports below 1024 need a privilege")
+        failed(
+            error.to_string(),
+            "choose other addresses with --dns, --dot and --doh; ports below 1024 need a privilege",
+        )
     })?;
     drop(progress);
     let addresses = server.addresses().clone();
-    for (what, addresses) in [
-        ("dns", addresses.plain),
-        ("dot", addresses.tls),
-        ("doh", addresses.https),
-        ("doh-plain", addresses.http),
-    ] {
+    for (what, addresses) in
+        [("dns", addresses.plain), ("dot", addresses.tls), ("doh", addresses.https), ("doh-plain", addresses.http)]
+    {
         for address in addresses {
             context.output.note(&format!("{what:9}  {address}"));
         }

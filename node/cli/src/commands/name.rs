@@ -189,7 +189,7 @@ Example:
 
 const PRIMARY_HELP: &str = "\
 Both directions must agree. Example:
-  cairn name set blog ACCOUNT $(cairn account show alice --json | jq -r .public_key) --account alice
+  cairn name set blog ACCOUNT alice --account alice
   cairn name primary blog --account alice";
 
 /// Runs a command.

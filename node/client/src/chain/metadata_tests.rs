@@ -18,17 +18,18 @@ use subxt::{
 use super::{
     accounts::*,
     clock::*,
-    contracts,
+    contracts, names as names_,
     pools::{self, Pool, PoolMember},
     session,
     staking::{self, *},
 };
 use crate::{AccountId, Call};
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("accounts.rs"),
     include_str!("clock.rs"),
     include_str!("contracts.rs"),
+    include_str!("names.rs"),
     include_str!("pools.rs"),
     include_str!("session.rs"),
     include_str!("staking.rs"),
@@ -152,6 +153,19 @@ fn every_call_is_encoded_by_the_runtimes_own_types() {
         contracts::instantiate(1, gas, None, &existing, &[1], &[]),
         contracts::instantiate(1, gas, Some(1), &upload, &[], &[2]),
         contracts::call(&alice, 1, gas, Some(2), &[1, 2, 3]),
+        names_::commit(&[7; 32]),
+        names_::register(&label(), 2, &[8; 32], &zone(), 9),
+        names_::renew(&label(), 3, 10),
+        names_::set_rrset(&label(), Some(&label()), &zone().rrsets()[0]),
+        names_::clear_rrset(&label(), None, &names_::RelativeName::apex(), 1),
+        names_::replace_zone(&label(), None, &zone()),
+        names_::set_subdomain_owner(&label(), &label(), &bob),
+        names_::revoke_subdomain(&label(), &label()),
+        names_::propose_transfer(&label(), Some(&bob)),
+        names_::accept_transfer(&label()),
+        names_::set_manager(&label(), None),
+        names_::set_primary(Some(&label())),
+        names_::release(&label()),
     ];
     let encoded = |call: &Call| {
         at.transactions().call_data(&call.payload).unwrap_or_else(|error| panic!("{}: {error}", call.name()))
@@ -163,6 +177,82 @@ fn every_call_is_encoded_by_the_runtimes_own_types() {
     }
     let batch = Call::batch(calls.clone());
     assert_eq!(encoded(&batch).len(), 3 + calls.iter().map(|call| encoded(call).len()).sum::<usize>());
+}
+
+fn label() -> names_::Label {
+    names_::Label::try_from(&b"blog"[..]).expect("valid")
+}
+
+/// One set at the apex with two records, one below.
+fn zone() -> names_::Zone {
+    let set = |name: &str, data: &[&[u8]]| {
+        let rdata: Vec<names_::Rdata> = data.iter().map(|data| data.to_vec().try_into().expect("short")).collect();
+        let name = names_::RelativeName::parse(name).expect("valid");
+        names_::RrSet { name, rtype: names_::rr::A, ttl_seconds: 300, rdata: rdata.try_into().expect("few") }
+    };
+    let sets = vec![set("", &[&[192, 0, 2, 1], &[192, 0, 2, 2]]), set("www", &[&[192, 0, 2, 3]])];
+    names_::Zone::from_sets(sets).expect("valid")
+}
+
+/// Zones are put into calls field by field; the bytes must be those of the type that the runtime decodes.
+#[test]
+fn zones_are_encoded_as_the_runtime_decodes_them() {
+    let at = offline();
+    let args = |call: Call| at.transactions().call_data(&call.payload).expect("encodes")[2..].to_vec();
+    let (bytes, zone) = (b"blog".to_vec(), zone());
+    assert_eq!(
+        args(names_::register(&label(), 2, &[8; 32], &zone, 9)),
+        (&bytes, 2u8, [8u8; 32], &zone, 9u128).encode()
+    );
+    let set = zone.rrsets()[1].clone();
+    assert_eq!(args(names_::set_rrset(&label(), Some(&label()), &set)), (&bytes, Some(&bytes), &set).encode());
+    assert_eq!(
+        args(names_::clear_rrset(&label(), None, &set.name, 1)),
+        (&bytes, None::<Vec<u8>>, &set.name, 1u16).encode()
+    );
+}
+
+/// Their arguments and answers are encoded by hand.
+#[test]
+fn the_names_api_has_the_layout_that_is_written_by_hand() {
+    let metadata = &metadata();
+    let api = metadata.runtime_api_trait_by_name("NamesApi").expect("the runtime has names");
+    let label = label();
+    let bytes = label.as_bytes();
+    for (method, args) in [
+        ("resolve", bytes.encode()),
+        ("price", (bytes, 2u8).encode()),
+        ("renewal_price", (bytes, 2u8).encode()),
+        ("names_after", (Some(bytes), 5u32).encode()),
+    ] {
+        let method = api.method_by_name(method).unwrap_or_else(|| panic!("no {method}"));
+        let mut input = &args[..];
+        for argument in method.inputs() {
+            scale_value::scale::decode_as_type(&mut input, argument.id, metadata.types())
+                .unwrap_or_else(|error| panic!("{}.{}: {error}", method.name(), argument.name));
+        }
+        assert!(input.is_empty(), "{}: arguments are left over", method.name());
+    }
+    let resolved = names_::Resolved {
+        owner: AccountId::from([1; 32]),
+        expires_at_block: 2,
+        grace_until_block: 3,
+        generation: 4,
+        version: 5,
+        zones: vec![names_::ResolvedZone { subdomain: Some(label.clone()), zone: zone() }],
+    };
+    for (method, answer) in [
+        ("resolve", Some(&resolved).encode()),
+        ("price", Some(1u128).encode()),
+        ("renewal_price", Some(1u128).encode()),
+        ("names_after", vec![(&label, Some(&resolved))].encode()),
+    ] {
+        let method = api.method_by_name(method).expect("checked above");
+        let mut input = &answer[..];
+        scale_value::scale::decode_as_type(&mut input, method.output_ty(), metadata.types())
+            .unwrap_or_else(|error| panic!("{}: {error}", method.name()));
+        assert!(input.is_empty(), "{}: bytes are left over", method.name());
+    }
 }
 
 /// All calls that the sources make are in the test above.
@@ -262,6 +352,9 @@ fn storage_has_the_types_that_are_read() {
         check_storage::<u128>(metadata, "Staking", entry, 0);
     }
     check_storage::<u32>(metadata, "Staking", "MinCommission", 0);
+    check_storage::<names_::Registration>(metadata, "Names", "Names", 1);
+    check_storage::<names_::Commitment>(metadata, "Names", "Commitments", 2);
+    check_storage::<names_::PrimaryName>(metadata, "Names", "PrimaryNames", 1);
     check_storage::<PoolMember>(metadata, "NominationPools", "PoolMembers", 1);
     check_storage::<Pool>(metadata, "NominationPools", "BondedPools", 1);
     check_storage::<u32>(metadata, "NominationPools", "LastPoolId", 0);
@@ -280,6 +373,12 @@ fn constants_have_the_types_that_are_read() {
     }
     check::<u128>(metadata, "Balances", "ExistentialDeposit");
     check::<u128>(metadata, "Session", "KeyDeposit");
+    for name in ["CommitmentDeposit", "EntryDeposit", "ZoneDepositBase", "ZoneDepositPerByte"] {
+        check::<u128>(metadata, "Names", name);
+    }
+    for name in ["CommitmentAgeMinBlocks", "CommitmentAgeMaxBlocks"] {
+        check::<u32>(metadata, "Names", name);
+    }
     check::<u64>(metadata, "Babe", "ExpectedBlockTime");
     check::<u64>(metadata, "Babe", "EpochDuration");
     for name in ["SessionsPerEra", "BondingDuration", "HistoryDepth"] {

@@ -5,14 +5,11 @@
 //! Labels, zones and records are those of `cairn-primitives`, which the runtime uses too.
 
 use codec::{Decode, DecodeAll, Encode};
-use subxt::ext::{
-    scale_decode::DecodeAsType,
-    scale_value::{Value},
-};
+use subxt::ext::{scale_decode::DecodeAsType, scale_value::Value};
 
 pub use cairn_primitives::names::{
-    rr, text, Label, LabelError, NameError, Rdata, RelativeName, ResolvedName, ResolvedZone, RrSet, Zone, ZoneError, TLD,
-    ZONE_BYTES_MAX,
+    rr, text, Label, LabelError, NameError, Rdata, RelativeName, ResolvedName, ResolvedZone, RrSet, Zone, ZoneError,
+    TLD, ZONE_BYTES_MAX,
 };
 
 use crate::{
@@ -272,11 +269,7 @@ pub fn renew(label: &Label, years: u8, max_price: u128) -> Call {
     Call::new(
         "Names",
         "renew",
-        [
-            ("label", label_value(label)),
-            ("years", Value::u128(years.into())),
-            ("max_price", Value::u128(max_price)),
-        ],
+        [("label", label_value(label)), ("years", Value::u128(years.into())), ("max_price", Value::u128(max_price))],
     )
 }
 

@@ -172,8 +172,11 @@ fn number(view: &View) -> u32 {
 fn entry(number: u32, block_time: Duration, resolved: &Resolved) -> NameEntry {
     let blocks = i64::from(resolved.expires_at_block) - i64::from(number);
     let millis = i64::try_from(block_time.as_millis()).unwrap_or(i64::MAX);
-    let mut entry =
-        NameEntry { expires_in_seconds: blocks.saturating_mul(millis) / 1000, zone: Default::default(), subzones: Vec::new() };
+    let mut entry = NameEntry {
+        expires_in_seconds: blocks.saturating_mul(millis) / 1000,
+        zone: Default::default(),
+        subzones: Vec::new(),
+    };
     for resolved in &resolved.zones {
         match &resolved.subdomain {
             None => entry.zone = resolved.zone.clone(),

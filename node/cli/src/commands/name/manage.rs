@@ -91,7 +91,8 @@ pub async fn release(context: &Context, name: &str) -> Result<Report> {
     if !context.output.confirm_loss(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
-    let done = spend(context, &signer, Plan::new(format!("give up {label}.{TLD}"), names::release(&label)).asked()).await?;
+    let done =
+        spend(context, &signer, Plan::new(format!("give up {label}.{TLD}"), names::release(&label)).asked()).await?;
     Ok(done.report(&format!("{label}.{TLD} is anybody's"), json!({ "name": label.as_str() })))
 }
 

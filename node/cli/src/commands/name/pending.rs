@@ -149,8 +149,7 @@ mod tests {
         let place = place(dir.path());
         assert_eq!(place.load().expect("readable"), None);
         let label = Label::try_from(&b"blog"[..]).expect("valid");
-        let pending =
-            Pending::new(&Hash::from([7; 32]), &label, &[1; 32].into(), 2, [9; 32], &Zone::default());
+        let pending = Pending::new(&Hash::from([7; 32]), &label, &[1; 32].into(), 2, [9; 32], &Zone::default());
         place.store(&pending).expect("written");
         assert_eq!(place.load().expect("readable"), Some(pending.clone()));
         assert_eq!((pending.salt(), pending.zone()), (Some([9; 32]), Some(Zone::default())));
@@ -165,7 +164,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let place = place(dir.path());
         fs::create_dir_all(dir.path().join("names")).expect("made");
-        for text in ["", "{}", "{\"genesis\":\"\",\"label\":\"\",\"owner\":\"\",\"years\":1,\"salt\":\"00\",\"zone\":\"00\"}"] {
+        for text in
+            ["", "{}", "{\"genesis\":\"\",\"label\":\"\",\"owner\":\"\",\"years\":1,\"salt\":\"00\",\"zone\":\"00\"}"]
+        {
             fs::write(&place.path, text).expect("written");
             let error = place.load().expect_err("broken").to_string();
             assert!(error.contains("broken"), "{error}");

@@ -90,7 +90,7 @@ pub fn wrong_years(label: &Label, years: u8) -> anyhow::Error {
 /// There is no such name.
 pub fn not_registered(label: &Label) -> anyhow::Error {
     refused(
-        "Names::NotRegistered",
+        "Names::NameNotFound",
         format!("{label}.cairn is not registered"),
         format!("`cairn name register {label}` registers it"),
     )

@@ -210,9 +210,7 @@ impl<'a> Collector<'a> {
         let mut sets = Vec::new();
         for ((name, rtype), (ttl_seconds, rdata)) in self.sets {
             let place = if name.is_apex() { self.label.to_string() } else { format!("{name}.{}", self.label) };
-            let rdata = rdata
-                .try_into()
-                .map_err(|_| usage(format!("{place}: more than 8 records of one type")))?;
+            let rdata = rdata.try_into().map_err(|_| usage(format!("{place}: more than 8 records of one type")))?;
             let set = RrSet { name, rtype, ttl_seconds, rdata };
             set.check().map_err(|error| usage(format!("{place} {}: {error}", type_name(rtype))))?;
             sets.push(set);

@@ -69,11 +69,7 @@ pub async fn register(
             ));
         }
         let owner = context.address(&found.owner).await?;
-        return Err(refused(
-            "Names::NotAvailable",
-            format!("{label}.{TLD} belongs to {owner}"),
-            "choose another name",
-        ));
+        return Err(refused("Names::NotAvailable", format!("{label}.{TLD} belongs to {owner}"), "choose another name"));
     }
     let price = view.name_price(&label, years).await?.ok_or_else(|| wrong_years(&label, years))?;
     let max_price = limit(&token, price, max_price)?;

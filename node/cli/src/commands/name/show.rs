@@ -25,10 +25,7 @@ pub async fn show(context: &Context, name: &str) -> Result<Report> {
     let registration = view.registration(&label).await?.ok_or_else(|| not_registered(&label))?;
     let found = view.resolve_name(&label).await?.ok_or_else(|| not_registered(&label))?;
     let now = u32::try_from(view.block_number()).unwrap_or(u32::MAX);
-    let mut rows = vec![
-        ("name", format!("{label}.{TLD}")),
-        ("owner", context.address(&found.owner).await?),
-    ];
+    let mut rows = vec![("name", format!("{label}.{TLD}")), ("owner", context.address(&found.owner).await?)];
     if let Some(manager) = &registration.manager {
         rows.push(("manager", context.address(manager).await?));
     }

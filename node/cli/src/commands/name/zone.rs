@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use cairn_client::{
-    chain::names::{self, Label, RelativeName, Zone, TLD},
+    chain::names::{self, rr, Label, RelativeName, Zone, TLD},
     View,
 };
 use serde_json::json;
@@ -66,6 +66,19 @@ impl Target {
     }
 }
 
+/// In `ACCOUNT` records, accounts may be given as everywhere: addresses, stored names, development keys.
+async fn accounts(context: &Context, rtype: &str, data: &[String]) -> Result<Vec<String>> {
+    if type_number(rtype)? != rr::ACCOUNT {
+        return Ok(data.to_vec());
+    }
+    let mut keys = Vec::new();
+    for text in data {
+        let is_key = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        keys.push(if is_key { text.clone() } else { hex::encode(context.resolve(text).await?.0) });
+    }
+    Ok(keys)
+}
+
 /// Sets all records of a type at a name.
 pub async fn set(context: &Context, name: &str, rtype: &str, data: &[String], ttl_seconds: u32) -> Result<Report> {
     let place = Place::parse(name)?;
@@ -73,7 +86,7 @@ pub async fn set(context: &Context, name: &str, rtype: &str, data: &[String], tt
     let signer = context.signer().await?;
     let view = context.client().await?.best().await?;
     let target = target(&view, &place).await?;
-    let set = rrset(&target.name, rtype, data, ttl_seconds)?;
+    let set = rrset(&target.name, rtype, &accounts(context, rtype, data).await?, ttl_seconds)?;
     let mut after = target.zone.clone();
     after.set(set.clone()).map_err(|error| refused("Names::RecordInvalid", error.to_string(), "change the records"))?;
     let shown = target.shown();
@@ -83,7 +96,8 @@ pub async fn set(context: &Context, name: &str, rtype: &str, data: &[String], tt
         .holding(held)
         .detail("further deposit", token.format(held));
     let done = spend(context, &signer, plan).await?;
-    let json = json!({ "name": shown, "type": type_name(set.rtype), "records": set.rdata.len(), "held": token.json(held) });
+    let json =
+        json!({ "name": shown, "type": type_name(set.rtype), "records": set.rdata.len(), "held": token.json(held) });
     Ok(done.report(&format!("set {} of {shown}", type_name(set.rtype)), json))
 }
 
@@ -98,7 +112,7 @@ pub async fn clear(context: &Context, name: &str, rtype: &str) -> Result<Report>
     let type_name = type_name(rtype);
     if target.zone.get(&target.name, rtype).is_none() {
         return Err(refused(
-            "Names::RecordMissing",
+            "Names::RrSetMissing",
             format!("{shown} has no {type_name} records"),
             format!("`cairn name show {}` shows those there are", target.label),
         ));
