@@ -71,8 +71,9 @@ struct View {
 
 impl View {
     fn of(response: &Response) -> View {
-        let of_type =
-            |rtype: u16| response.authorities.iter().filter(|record| record.1 == rtype).cloned().collect::<BTreeSet<_>>();
+        let of_type = |rtype: u16| {
+            response.authorities.iter().filter(|record| record.1 == rtype).cloned().collect::<BTreeSet<_>>()
+        };
         let is_referral = !response.authorities.iter().any(|record| record.0 == b"\x05cairn\0");
         let referral = if is_referral { of_type(2) } else { BTreeSet::new() };
         let cut = referral.first().map(|record| reversed(&record.0));

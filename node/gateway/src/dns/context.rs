@@ -102,14 +102,7 @@ impl Context {
     }
 
     /// Appends to a response that ends with a CNAME what an upstream has for its target.
-    fn append(
-        &self,
-        answer: Option<Answer>,
-        query: &Query,
-        message: &[u8],
-        via: Via,
-        out: &mut Vec<u8>,
-    ) -> Reply {
+    fn append(&self, answer: Option<Answer>, query: &Query, message: &[u8], via: Via, out: &mut Vec<u8>) -> Reply {
         let answer = answer.filter(|answer| matches!(answer.rcode, rcode::NOERROR | rcode::NXDOMAIN));
         let Some(answer) = answer else {
             self.metrics.forward_failed.add();

@@ -57,7 +57,9 @@ pub enum KeyError {
         path: String,
     },
     /// Others may read the file.
-    #[error("{path} can be read by others (mode {mode:03o}): chmod 600 {path}, and replace the key if it may have leaked")]
+    #[error(
+        "{path} can be read by others (mode {mode:03o}): chmod 600 {path}, and replace the key if it may have leaked"
+    )]
     Exposed {
         /// Which.
         path: String,
@@ -221,9 +223,10 @@ fn label_count(owner: &[u8]) -> u8 {
 
 /// RFC 4034, appendix B.
 fn key_tag(dnskey: &[u8]) -> u16 {
-    let sum = dnskey.iter().enumerate().fold(0u32, |sum, (at, byte)| {
-        sum + if at % 2 == 0 { u32::from(*byte) << 8 } else { u32::from(*byte) }
-    });
+    let sum = dnskey
+        .iter()
+        .enumerate()
+        .fold(0u32, |sum, (at, byte)| sum + if at % 2 == 0 { u32::from(*byte) << 8 } else { u32::from(*byte) });
     (sum + (sum >> 16)) as u16
 }
 

@@ -177,11 +177,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WhileActive<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WhileActive<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.track(cx, result)
     }

@@ -10,8 +10,8 @@
 
 use std::io::{self, Write};
 
-use cairn_primitives::names::text::{format_generic, format_record};
 use cairn_primitives::names::rr;
+use cairn_primitives::names::text::{format_generic, format_record};
 
 use super::alias::{resolve, Resolved};
 use super::compiled::{Compiled, Node};

@@ -92,9 +92,8 @@ impl Forwarder {
 
     /// The addresses of `name`, and for how many seconds to keep them.
     pub async fn addresses(&self, name: &NameBuf, qtype: u16) -> (Learnt, u64) {
-        let answer = self.records(name, qtype).await.filter(|answer| {
-            matches!(answer.rcode, rcode::NOERROR | rcode::NXDOMAIN)
-        });
+        let answer =
+            self.records(name, qtype).await.filter(|answer| matches!(answer.rcode, rcode::NOERROR | rcode::NXDOMAIN));
         let Some(answer) = answer else { return (Learnt::Failed, Learnt::Failed.seconds(0)) };
         let bytes = if qtype == rtype::A { 4 } else { 16 };
         let found = answer.records.iter().filter(|record| record.rtype == qtype && record.data.len() == bytes);
@@ -163,7 +162,9 @@ fn is_answer(answer: &[u8], query: &[u8], question: &[u8]) -> bool {
         && answer[..2] == query[..2]
         && u16_at(answer, 2).is_some_and(|word| word & flags::RESPONSE != 0 && word & flags::OPCODE == 0)
         && u16_at(answer, 4) == Some(1)
-        && answer.get(HEADER_BYTES..HEADER_BYTES + question.len()).is_some_and(|echo| echo.eq_ignore_ascii_case(question))
+        && answer
+            .get(HEADER_BYTES..HEADER_BYTES + question.len())
+            .is_some_and(|echo| echo.eq_ignore_ascii_case(question))
 }
 
 fn is_truncated(answer: &[u8]) -> bool {

@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn a_network_gets_its_burst_and_then_its_rate() {
         let limiter = limiter(0);
-        let sent = |micros, tries| (0..tries).filter(|_| limiter.check(ip("192.0.2.1"), micros) == Verdict::Send).count();
+        let sent =
+            |micros, tries| (0..tries).filter(|_| limiter.check(ip("192.0.2.1"), micros) == Verdict::Send).count();
         assert_eq!(sent(5_000_000, 1000), 100);
         assert_eq!(sent(5_500_000, 1000), 50);
         assert_eq!(sent(60_000_000, 1000), 100);

@@ -13,9 +13,7 @@ use super::dnssec::{Signer, DNSKEY_TTL_SECONDS};
 use super::lookup::{exact, lookup, Found};
 use super::query::{flags, Query, Unreadable};
 use super::snapshot::{Snapshot, TtlCap, NEGATIVE_TTL_SECONDS};
-use super::wire::{
-    rcode, rtype, NameBuf, CLASS_IN, HEADER_BYTES, STREAM_BYTES_MAX, UDP_BYTES_MAX, UDP_BYTES_PLAIN,
-};
+use super::wire::{rcode, rtype, NameBuf, CLASS_IN, HEADER_BYTES, STREAM_BYTES_MAX, UDP_BYTES_MAX, UDP_BYTES_PLAIN};
 use super::writer::{bare, Owner, Section, Writer};
 
 /// How a message came, as far as the answer depends on it.
@@ -123,8 +121,17 @@ impl Responder {
         let writer = Writer::new(out, message, &query, limit(&query, transport));
         let signer = self.signer.as_ref().filter(|_| query.dnssec_ok());
         let (name, chased) = (query.name.clone(), None);
-        let composer =
-            Composer { responder: self, snapshot, now, query: &query, signer, writer, name, base: HEADER_BYTES, chased };
+        let composer = Composer {
+            responder: self,
+            snapshot,
+            now,
+            query: &query,
+            signer,
+            writer,
+            name,
+            base: HEADER_BYTES,
+            chased,
+        };
         composer.run()
     }
 
@@ -181,7 +188,9 @@ impl<'a> Composer<'a, '_> {
                     if let Some(mut cname) = node.set(rtype::CNAME).filter(|_| !self.asks_for_own_types()) {
                         let at = self.set(self.base, &cname, cap);
                         let target = cname.records.next().and_then(NameBuf::read);
-                        let Some(target) = target.filter(|target| !self.was_seen(target, &seen[..links])) else { break };
+                        let Some(target) = target.filter(|target| !self.was_seen(target, &seen[..links])) else {
+                            break;
+                        };
                         if links == LINKS_MAX {
                             break;
                         }
@@ -370,10 +379,11 @@ impl<'a> Composer<'a, '_> {
         }
         let parent = self.name.suffix(next_closer + 1).to_vec();
         let types = self.types(above, above_is_apex);
-        let name = covering(self.name.label(next_closer), &parent, types);
-        let wildcard = covering(b"*", &parent, std::iter::empty());
-        self.nsec(name, None);
-        self.nsec(wildcard, None);
+        let missing = covering(self.name.label(next_closer), &parent, types);
+        self.nsec(missing, None);
+        if self.name.label(next_closer) != b"*" {
+            self.nsec(covering(b"*", &parent, std::iter::empty()), None);
+        }
     }
 
     /// NS, DS or the proof that there is none, and addresses of the name servers that lie in this zone.

@@ -101,17 +101,15 @@ impl Server {
         if let Some(open) = config.listen_http.iter().find(|address| !address.ip().is_loopback()) {
             return Err(StartError::HttpNotLoopback(*open));
         }
-        let signer =
-            if config.dnssec { Some(Signer::open(&config.data_folder, config.signatures_max)?) } else { None };
+        let signer = if config.dnssec { Some(Signer::open(&config.data_folder, config.signatures_max)?) } else { None };
         let forwards = !config.upstreams.is_empty();
         let responder = Responder {
             signer,
             aliases: forwards.then(|| AliasCache::new(config.aliases_max)),
             stale_seconds: config.stale_after.map(|age| age.as_secs()),
         };
-        let forwarder = forwards.then(|| {
-            Forwarder::new(config.upstreams.clone(), config.upstream_timeout, config.upstream_queries_max)
-        });
+        let forwarder = forwards
+            .then(|| Forwarder::new(config.upstreams.clone(), config.upstream_timeout, config.upstream_queries_max));
         let context = Arc::new(Context {
             responder,
             snapshots,
@@ -187,8 +185,11 @@ impl Server {
         kind: Kind,
         limits: Limits,
     ) -> Result<(), StartError> {
-        let listener = TcpListener::from_std(listener)
-            .map_err(|source| StartError::Listen { protocol: "TCP", address, source })?;
+        let listener = TcpListener::from_std(listener).map_err(|source| StartError::Listen {
+            protocol: "TCP",
+            address,
+            source,
+        })?;
         let (context, connections) = (Arc::clone(&self.context), Arc::clone(&self.connections));
         let mut stop = self.stop.subscribe();
         self.listeners.spawn(async move {

@@ -347,8 +347,8 @@ fn fixed_names(settings: &ZoneSettings, serial: u32) -> Result<Arc<[Compiled]>, 
     let apex = fixed[0].1.entry(Vec::new()).or_default();
     apex.insert(rtype::SOA, (NEGATIVE_TTL_SECONDS, [soa].into()));
     apex.insert(rtype::NS, (APEX_TTL_SECONDS, targets.into_iter().collect()));
-    let compiled = fixed.iter().map(|(label, tree)| {
-        compile(label, i64::MAX, tree).expect("each of these has records under a name that fits")
-    });
+    let compiled = fixed
+        .iter()
+        .map(|(label, tree)| compile(label, i64::MAX, tree).expect("each of these has records under a name that fits"));
     Ok(compiled.collect())
 }

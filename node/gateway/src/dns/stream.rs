@@ -49,8 +49,7 @@ where
     let mut ending = false;
     loop {
         while let Some(message) = take_message(&mut inbox)? {
-            let outcome =
-                context.answer(&context.snapshots.load(), unix_seconds(), &message, via, &mut out);
+            let outcome = context.answer(&context.snapshots.load(), unix_seconds(), &message, via, &mut out);
             match outcome {
                 Outcome::Ignore => return Ok(()),
                 Outcome::Reply(_) => put_message(&mut outbox, &out),

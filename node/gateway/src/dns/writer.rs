@@ -135,9 +135,8 @@ impl<'o> Writer<'o> {
             let [size_high, size_low] = (UDP_BYTES_MAX as u16).to_be_bytes();
             let [type_high, type_low] = rtype::OPT.to_be_bytes();
             let rcode_high = (rcode >> 4) as u8;
-            self.out.extend_from_slice(&[
-                0, type_high, type_low, size_high, size_low, rcode_high, 0, dnssec_ok, 0, 0, 0,
-            ]);
+            self.out
+                .extend_from_slice(&[0, type_high, type_low, size_high, size_low, rcode_high, 0, dnssec_ok, 0, 0, 0]);
         }
         let kept = query.flags & (flags::RECURSION_DESIRED | flags::CHECKING_DISABLED);
         let truncated_flag = if truncated { flags::TRUNCATED } else { 0 };

@@ -217,7 +217,9 @@ fn random_data(rng: &mut Rng, rtype: u16, count: usize) -> Vec<u8> {
         rr::DS => [number(rng), vec![13, 2], rng.bytes(32)].concat(),
         rr::TLSA => [vec![3, 1, 1], rng.bytes(32)].concat(),
         rr::CAA => [b"\0\x05issueca.example".to_vec(), vec![b'a' + rng.below(26) as u8]].concat(),
-        rr::SVCB | rr::HTTPS => [vec![0, 1 + rng.below(9) as u8], target(rng, count), b"\0\x01\0\x03\x02h2".to_vec()].concat(),
+        rr::SVCB | rr::HTTPS => {
+            [vec![0, 1 + rng.below(9) as u8], target(rng, count), b"\0\x01\0\x03\x02h2".to_vec()].concat()
+        },
         rr::SITE => [rng.bytes(32), b"\x05/blog".to_vec()].concat(),
         _ => rng.bytes(32),
     }
@@ -236,7 +238,11 @@ impl Questions {
             let below = entry.subzones.iter().map(|(sub, zone)| (format!("{sub}.{label}"), zone));
             for (apex, zone) in below.chain([(label.to_string(), &entry.zone)]) {
                 for name in zone.names() {
-                    owners.push(if name.is_apex() { format!("{apex}.cairn.") } else { format!("{name}.{apex}.cairn.") });
+                    owners.push(if name.is_apex() {
+                        format!("{apex}.cairn.")
+                    } else {
+                        format!("{name}.{apex}.cairn.")
+                    });
                 }
             }
         }
