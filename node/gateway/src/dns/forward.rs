@@ -51,19 +51,22 @@ impl Forwarder {
     /// Asks the upstreams in turn; the answer has an id of its own. `None` if none answered, or too many are being asked.
     pub async fn ask(&self, question: Question<'_>) -> Option<Vec<u8>> {
         let _permit = self.under_way.try_acquire().ok()?;
+        let mut failure = None;
         for upstream in &self.upstreams {
             let query = self.query(&question)?;
-            match timeout(self.timeout, ask_udp(*upstream, &query, question.bytes)).await {
-                Ok(Ok(answer)) if is_truncated(&answer) => {
-                    if let Ok(Ok(answer)) = timeout(self.timeout, ask_tcp(*upstream, &query, question.bytes)).await {
-                        return Some(answer);
-                    }
-                },
-                Ok(Ok(answer)) => return Some(answer),
-                _ => {},
+            let mut answer = timeout(self.timeout, ask_udp(*upstream, &query, question.bytes)).await;
+            if matches!(&answer, Ok(Ok(answer)) if is_truncated(answer)) {
+                answer = timeout(self.timeout, ask_tcp(*upstream, &query, question.bytes)).await;
             }
+            let Ok(Ok(answer)) = answer else { continue };
+            // One that can't or won't answer: perhaps the next one does.
+            if matches!(u16_at(&answer, 2)? & 15, rcode::SERVFAIL | rcode::REFUSED) {
+                failure.get_or_insert(answer);
+                continue;
+            }
+            return Some(answer);
         }
-        None
+        failure
     }
 
     fn query(&self, question: &Question<'_>) -> Option<Vec<u8>> {

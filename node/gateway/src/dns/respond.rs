@@ -379,10 +379,11 @@ impl<'a> Composer<'a, '_> {
         }
         let parent = self.name.suffix(next_closer + 1).to_vec();
         let types = self.types(above, above_is_apex);
-        let name = covering(self.name.label(next_closer), &parent, types);
-        let wildcard = covering(b"*", &parent, std::iter::empty());
-        self.nsec(name, None);
-        self.nsec(wildcard, None);
+        let missing = covering(self.name.label(next_closer), &parent, types);
+        self.nsec(missing, None);
+        if self.name.label(next_closer) != b"*" {
+            self.nsec(covering(b"*", &parent, std::iter::empty()), None);
+        }
     }
 
     /// NS, DS or the proof that there is none, and addresses of the name servers that lie in this zone.

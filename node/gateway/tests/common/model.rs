@@ -89,6 +89,18 @@ impl Model {
         sets.entry(rtype).or_insert((ttl_seconds, BTreeSet::new())).1.insert(data.to_vec());
     }
 
+    /// All names with records.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.keys()
+    }
+
+    /// The types of a name's records; below a cut and for addresses at one: none.
+    pub fn types_at(&self, name: &Name) -> BTreeSet<u16> {
+        let is_cut = name.len() > 1 && self.sets(name).contains_key(&rr::NS);
+        let own = |rtype: &u16| !is_cut || matches!(*rtype, rr::NS | rr::DS);
+        self.sets(name).into_keys().filter(own).collect()
+    }
+
     fn exists(&self, name: &Name) -> bool {
         self.names.range(name.clone()..).next().is_some_and(|(other, _)| other.starts_with(name))
     }
