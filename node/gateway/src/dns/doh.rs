@@ -199,7 +199,7 @@ mod tests {
     fn base64url_is_read_strictly() {
         assert_eq!(from_base64url("AAABAAABAAAAAAAAA3d3dw").unwrap(), b"\0\0\x01\0\0\x01\0\0\0\0\0\0\x03www");
         assert_eq!(from_base64url("_-8=").unwrap(), [0xff, 0xef]);
-        assert_eq!(from_base64url("").unwrap(), []);
+        assert!(from_base64url("").unwrap().is_empty());
         for bad in ["A", "AB", "A+A", "AA/", "AAAA A", "AAAAA"] {
             assert_eq!(from_base64url(bad), None, "{bad}");
         }
