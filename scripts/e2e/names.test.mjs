@@ -35,8 +35,8 @@ describe('names', { timeout: seconds(900) }, () => {
   let gateway;
 
   before(async () => {
-    // Commitments ripen in five blocks: time enough to interfere.
-    network = await chain(4);
+    // Commitments ripen in two blocks.
+    network = await chain(8);
     [node] = network.nodes;
     await node.waitFinalized(2);
     api = await connect(node.url);
@@ -278,10 +278,10 @@ describe('names on a network whose finality waits', { timeout: seconds(400) }, (
   });
 });
 
-describe('names whose years are two minutes', { timeout: seconds(600) }, () => {
+describe('names whose years are a minute and a half', { timeout: seconds(600) }, () => {
   test('in grace only the owner renews; after it, whoever pays the premium', async () => {
-    // A year of 42 blocks, grace of 3, a premium that halves every block.
-    const network = await chain(250_000);
+    // A year of 26 blocks, grace of 2, a premium that halves every block.
+    const network = await chain(400_000);
     let gateway;
     let api;
     try {
@@ -304,7 +304,7 @@ describe('names whose years are two minutes', { timeout: seconds(600) }, () => {
       const { price } = await cli.ok('name', 'price', 'ageing');
       assert.ok(BigInt(price.units) > 5n * CRN, 'there is a premium');
       await until('no answer', async () => await gateway.status('ageing.cairn', 'A') === 'NXDOMAIN');
-      await node.waitBest(expires + 3 + 16);
+      await node.waitBest(expires + 2 + 15);
       assert.equal(BigInt((await cli.ok('name', 'price', 'ageing')).price.units), 5n * CRN);
       await cli.ok('name', 'register', 'ageing', '--a', '192.0.2.61', ...AS_BOB);
       await until('the new answer', async () => (await gateway.answer('ageing.cairn', 'A'))[0] === '192.0.2.61');
