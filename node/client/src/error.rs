@@ -178,7 +178,8 @@ impl Error {
         Error::Invalid { what, reason: reason.to_string() }
     }
 
-    pub(crate) fn malformed(reason: impl ToString) -> Self {
+    /// An answer that makes no sense.
+    pub fn malformed(reason: impl ToString) -> Self {
         Error::Malformed(reason.to_string())
     }
 }

@@ -52,12 +52,6 @@ impl Finalized {
         self.known.saturating_sub(self.last)
     }
 
-    /// Goes on from behind another block: what lies between is of no interest.
-    pub fn skip_to(&mut self, number: u64) {
-        self.last = self.last.max(number);
-        self.known = self.known.max(number);
-    }
-
     /// The next block; waits for it.
     ///
     /// # Errors
@@ -67,6 +61,12 @@ impl Finalized {
             self.learn().await?;
         }
         let number = self.last.saturating_add(1);
+        // Who answers now may be another node than the one that reported.
+        let finalized = finalized_number(&self.client).await?;
+        if finalized < number {
+            (self.subscription, self.known) = (None, self.last.max(finalized));
+            return Err(Error::malformed(format!("the node has finalized #{finalized} only, another had #{number}")));
+        }
         let hash = self.client.block_hash(number).await?;
         let hash = hash.ok_or_else(|| Error::malformed(format!("the node lacks the finalized block #{number}")))?;
         self.last = number;
@@ -101,12 +101,15 @@ impl Finalized {
     }
 
     async fn ask(&mut self) -> Result<(), Error> {
-        let hash = self.client.methods().chain_get_finalized_head().await.map_err(rpc_error)?;
-        if let Some(number) = self.client.block_number(hash).await? {
-            self.known = self.known.max(number);
-        }
+        self.known = self.known.max(finalized_number(&self.client).await?);
         Ok(())
     }
+}
+
+async fn finalized_number(client: &Client) -> Result<u64, Error> {
+    let hash = client.methods().chain_get_finalized_head().await.map_err(rpc_error)?;
+    let number = client.block_number(hash).await?;
+    number.ok_or_else(|| Error::malformed("the node lacks the block that it has finalized"))
 }
 
 impl View {

@@ -113,7 +113,8 @@ Runs until it is interrupted. Everything is answered from finalized blocks; the 
 
 Examples:
   cairn gateway --dns 127.0.0.1:5353
-  cairn gateway --dns 0.0.0.0:53 --dot 0.0.0.0:853 --doh 0.0.0.0:443 --forward 9.9.9.9:53
+  cairn gateway --dns 192.0.2.1:53 --dot 192.0.2.1:853 --doh 192.0.2.1:443 --public 192.0.2.1
+  cairn gateway --dns 127.0.0.1:53 --forward 9.9.9.9:53     (for this machine: whoever can ask it can have it ask others)
   dig @127.0.0.1 -p 5353 blog.cairn
   cairn gateway trust-anchor";
 
@@ -279,6 +280,12 @@ async fn stop_signal() -> Result<()> {
 
 fn trust_anchor(context: &Context, data: &DataDir) -> Result<Report> {
     let folder = data.path(context);
+    if !folder.join(dns::KEY_FILE).exists() {
+        return Err(failed(
+            format!("{} holds no key of a gateway", folder.display()),
+            "start the gateway first, or give its folder with --data",
+        ));
+    }
     let signer = dns::Signer::open(&folder, 0)
         .map_err(|error| failed(error.to_string(), "give the gateway's folder with --data"))?;
     let anchor = signer.trust_anchor();

@@ -47,6 +47,8 @@ pub enum Command {
         #[arg(long)]
         restart: bool,
     },
+    /// Take back commitments that have become too old, and their deposits
+    Purge,
     /// Add years; anybody may pay for them
     #[command(after_help = "Example:\n  cairn name renew blog --years 3 --account alice")]
     Renew {
@@ -199,6 +201,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Register { name, years, max_price, records, restart } => {
             register::register(context, &name, years, max_price.as_deref(), &records, restart).await
         },
+        Command::Purge => register::purge(context).await,
         Command::Renew { name, years, max_price } => price::renew(context, &name, years, max_price.as_deref()).await,
         Command::Set { name, rtype, data, ttl } => zone::set(context, &name, &rtype, &data, ttl).await,
         Command::Clear { name, rtype } => zone::clear(context, &name, &rtype).await,

@@ -155,6 +155,7 @@ fn every_call_is_encoded_by_the_runtimes_own_types() {
         contracts::call(&alice, 1, gas, Some(2), &[1, 2, 3]),
         names_::commit(&[7; 32]),
         names_::register(&label(), 2, &[8; 32], &zone(), 9),
+        names_::purge_commitment(&alice, &[7; 32]),
         names_::renew(&label(), 3, 10),
         names_::set_rrset(&label(), Some(&label()), &zone().rrsets()[0]),
         names_::clear_rrset(&label(), None, &names_::RelativeName::apex(), 1),
@@ -224,6 +225,7 @@ fn the_names_api_has_the_layout_that_is_written_by_hand() {
         ("price", (bytes, 2u8).encode()),
         ("renewal_price", (bytes, 2u8).encode()),
         ("names_after", (Some(bytes), 5u32).encode()),
+        ("primary_of", AccountId::from([1; 32]).encode()),
     ] {
         let method = api.method_by_name(method).unwrap_or_else(|| panic!("no {method}"));
         let mut input = &args[..];
@@ -246,6 +248,7 @@ fn the_names_api_has_the_layout_that_is_written_by_hand() {
         ("price", Some(1u128).encode()),
         ("renewal_price", Some(1u128).encode()),
         ("names_after", vec![(&label, Some(&resolved))].encode()),
+        ("primary_of", Some(bytes).encode()),
     ] {
         let method = api.method_by_name(method).expect("checked above");
         let mut input = &answer[..];
@@ -355,6 +358,7 @@ fn storage_has_the_types_that_are_read() {
     check_storage::<names_::Registration>(metadata, "Names", "Names", 1);
     check_storage::<names_::Commitment>(metadata, "Names", "Commitments", 2);
     check_storage::<names_::PrimaryName>(metadata, "Names", "PrimaryNames", 1);
+    check_storage::<names_::Reservation>(metadata, "Names", "Reserved", 1);
     check_storage::<PoolMember>(metadata, "NominationPools", "PoolMembers", 1);
     check_storage::<Pool>(metadata, "NominationPools", "BondedPools", 1);
     check_storage::<u32>(metadata, "NominationPools", "LastPoolId", 0);

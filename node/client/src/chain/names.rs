@@ -20,6 +20,8 @@ use crate::{
 
 /// More names than this are not looked through.
 const NAMES_LISTED_MAX: usize = 1_000_000;
+/// More commitments of one account than the chain takes.
+const COMMITMENTS_LISTED_MAX: usize = 1_000;
 
 /// A name's registration.
 #[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
@@ -47,6 +49,16 @@ pub struct Commitment {
     pub committed_at: u32,
 }
 
+/// Whom governance keeps a label for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub enum Reservation {
+    /// Nobody can register it.
+    Nobody,
+    /// This account alone can.
+    For(AccountId),
+}
+
 /// How old a commitment must be, in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitmentAge {
@@ -56,19 +68,11 @@ pub struct CommitmentAge {
     pub max_blocks: u32,
 }
 
-#[derive(DecodeAsType)]
+/// What an account says of the name it goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-pub(super) struct PrimaryName {
-    label: Vec<u8>,
-}
-
-/// A subdomain that has an owner of its own.
-#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
-#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-pub struct Delegation {
-    /// May change the subdomain's records.
-    pub owner: AccountId,
-    /// The registration that it hangs on.
+pub struct PrimaryName {
+    /// The registration that it was chosen under.
     pub generation: u32,
 }
 
@@ -103,6 +107,24 @@ impl View {
     /// A commitment of an account.
     pub async fn commitment(&self, account: &AccountId, hash: &[u8; 32]) -> Result<Option<Commitment>, Error> {
         self.get("Names", "Commitments", (*account, *hash)).await
+    }
+
+    /// All commitments of an account, with their hashes.
+    pub async fn commitments(&self, account: &AccountId) -> Result<Vec<([u8; 32], Commitment)>, Error> {
+        let entries = self
+            .entries::<(AccountId, [u8; 32]), (AccountId,), Commitment>(
+                "Names",
+                "Commitments",
+                (*account,),
+                COMMITMENTS_LISTED_MAX,
+            )
+            .await?;
+        Ok(entries.into_iter().map(|((_, hash), commitment)| (hash, commitment)).collect())
+    }
+
+    /// Whom governance keeps a label for.
+    pub async fn reservation(&self, label: &Label) -> Result<Option<Reservation>, Error> {
+        self.get("Names", "Reserved", (label.as_bytes().to_vec(),)).await
     }
 
     /// How old commitments must be.
@@ -160,18 +182,16 @@ impl View {
         entries.into_iter().map(|((label,), registration)| Ok((self::label(&label)?, registration))).collect()
     }
 
+    /// Whether an account says that it goes by a name, true or not: there is a deposit for it.
+    pub async fn has_primary_name(&self, account: &AccountId) -> Result<bool, Error> {
+        let said: Option<PrimaryName> = self.get("Names", "PrimaryNames", (*account,)).await?;
+        Ok(said.is_some())
+    }
+
     /// The name that an account goes by, if both directions agree.
     pub async fn primary_name(&self, account: &AccountId) -> Result<Option<Label>, Error> {
-        let said: Option<PrimaryName> = self.get("Names", "PrimaryNames", (*account,)).await?;
-        let Some(said) = said else { return Ok(None) };
-        let label = label(&said.label)?;
-        let agrees = |resolved: &ResolvedZone| {
-            let set = resolved.zone.get(&RelativeName::apex(), rr::ACCOUNT);
-            resolved.subdomain.is_none()
-                && set.is_some_and(|set| set.rdata.iter().any(|data| data[..] == account.0[..]))
-        };
-        let resolved = self.resolve_name(&label).await?;
-        Ok(resolved.filter(|resolved| resolved.zones.iter().any(agrees)).map(|_| label))
+        let found: Option<Vec<u8>> = decode(&self.api_raw("NamesApi_primary_of", account).await?)?;
+        found.as_deref().map(label).transpose()
     }
 
     /// The names of which something that a server answers changed in this block.
@@ -247,6 +267,11 @@ fn records_value(zone: &Zone) -> Value {
 /// Hides a claim to a name.
 pub fn commit(hash: &[u8; 32]) -> Call {
     Call::new("Names", "commit", [("hash", arg::bytes(hash))])
+}
+
+/// Removes a commitment that is too old to serve; its deposit comes back.
+pub fn purge_commitment(owner: &AccountId, hash: &[u8; 32]) -> Call {
+    Call::new("Names", "purge_commitment", [("owner", arg::account(owner)), ("hash", arg::bytes(hash))])
 }
 
 /// Registers the name that a commitment was for.

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::{NameEntry, SnapshotBuilder, SnapshotHandle};
 
 /// Names asked for in one request when all are loaded.
-const PAGE_NAMES: u32 = 128;
+const PAGE_NAMES: u32 = 256;
 /// From so many unseen blocks on, all names are loaded anew: nodes that prune keep the states of some 256 blocks.
 const BLOCKS_MISSED_MAX: u64 = 128;
 /// The pause after a failure, which doubles up to the longest.
@@ -39,6 +39,8 @@ pub struct Feed {
     over: BinaryHeap<Reverse<(u32, Label)>>,
     grace_until: HashMap<Label, u32>,
     head: u64,
+    /// The builder holds all names of `head`: not while, or after, loading them failed.
+    whole: bool,
 }
 
 impl Feed {
@@ -55,6 +57,7 @@ impl Feed {
             over: BinaryHeap::new(),
             grace_until: HashMap::new(),
             head: 0,
+            whole: false,
         };
         feed.load().await?;
         Ok(feed)
@@ -76,12 +79,15 @@ impl Feed {
     }
 
     async fn follow(&mut self) -> Result<std::convert::Infallible, Error> {
+        if !self.whole {
+            self.load().await?;
+        }
         let mut blocks = self.client.follow_finalized(self.head);
         loop {
             let block = blocks.next().await?;
             if blocks.behind() > BLOCKS_MISSED_MAX {
                 self.load().await?;
-                blocks.skip_to(self.head);
+                blocks = self.client.follow_finalized(self.head);
                 continue;
             }
             let view = self.client.at(block.hash).await?;
@@ -113,6 +119,14 @@ impl Feed {
         self.block_time = view.block_time()?;
         let time_ms = view.timestamp_ms().await?;
         let number = number(&view);
+        if u64::from(number) < self.head {
+            // What is shown must not go back.
+            return Err(Error::malformed(format!(
+                "the node is behind: it has finalized #{number}, and #{} is shown",
+                self.head
+            )));
+        }
+        self.whole = false;
         self.builder.clear();
         self.over.clear();
         self.grace_until.clear();
@@ -128,6 +142,7 @@ impl Feed {
                 }
             }
         }
+        self.whole = true;
         self.publish(number);
         info!(block = number, names = self.grace_until.len(), "names loaded");
         Ok(())
@@ -141,8 +156,10 @@ impl Feed {
     fn set(&mut self, number: u32, label: Label, resolved: Resolved) {
         let entry = entry(number, self.block_time, &resolved);
         self.builder.set(&label, &entry);
-        self.over.push(Reverse((resolved.grace_until_block, label.clone())));
-        self.grace_until.insert(label, resolved.grace_until_block);
+        let until = resolved.grace_until_block;
+        if self.grace_until.insert(label.clone(), until) != Some(until) {
+            self.over.push(Reverse((until, label)));
+        }
     }
 
     fn remove(&mut self, label: &Label) {

@@ -217,7 +217,8 @@ impl<'a> Composer<'a, '_> {
         }
         let chased = self.chased.take();
         let qtype = self.query.qtype;
-        let wanted = self.responder.aliases.is_some() && self.query.recursion_desired();
+        // Who validates follows by itself: what is appended here has no signatures.
+        let wanted = self.responder.aliases.is_some() && self.query.recursion_desired() && !self.query.dnssec_ok();
         let reply = self.finish(header, code, code == rcode::SERVFAIL);
         match chased {
             Some(name) if wanted && !reply.truncated && qtype != rtype::ANY => Outcome::Chase(Box::new(name), qtype),

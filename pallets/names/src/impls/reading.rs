@@ -8,8 +8,10 @@ use cairn_primitives::names::{rr, Label, RelativeName, ResolvedName, ResolvedZon
 use codec::Encode;
 use frame_support::sp_runtime::{traits::UniqueSaturatedInto, Saturating};
 
-/// Names that are given at once: with full zones a megabyte.
+/// Names that are given at once.
 pub const NAMES_PER_PAGE_MAX: u32 = 256;
+/// Bytes after which a page ends. A single name has a quarter of this at most: 65 zones of 4 KiB.
+const PAGE_BYTES: usize = 1024 * 1024;
 
 impl<T: Config> Pallet<T> {
     /// Everything a resolver needs of a name; none when the label isn't registered, or its grace is over.
@@ -66,8 +68,8 @@ impl<T: Config> Pallet<T> {
             .then(|| Self::term_price(&label, years))
     }
 
-    /// At most `limit` names (and at most [`NAMES_PER_PAGE_MAX`]) from behind `after` on, in the order of the state, each
-    /// with what [`Self::resolve`] gives.
+    /// Names from behind `after` on, in the order of the state, each with what [`Self::resolve`] gives: at most `limit` of
+    /// them, at most [`NAMES_PER_PAGE_MAX`], and no more once they take a megabyte. Empty after the last.
     pub fn names_after(after: Option<&[u8]>, limit: u32) -> Vec<(Label, Option<ResolvedName<T::AccountId>>)> {
         let limit = limit.min(NAMES_PER_PAGE_MAX) as usize;
         let names = match after {
@@ -77,11 +79,17 @@ impl<T: Config> Pallet<T> {
                 Err(_) => return Vec::new(),
             },
         };
-        let resolved = |label: Label| {
+        let mut page = Vec::new();
+        let mut bytes = 0;
+        for label in names.take(limit) {
             let resolved = Self::resolve(label.as_bytes());
-            (label, resolved)
-        };
-        names.take(limit).map(resolved).collect()
+            bytes += resolved.encoded_size();
+            page.push((label, resolved));
+            if bytes >= PAGE_BYTES {
+                break;
+            }
+        }
+        page
     }
 
     /// The label that an account goes by: the account says so, and under the same registration, still within its term,

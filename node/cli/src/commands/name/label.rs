@@ -70,13 +70,13 @@ mod tests {
     #[test]
     fn names_are_read_as_people_write_them() {
         for (text, label, below) in [
-            ("blog", "blog", ""),
-            ("Blog.Cairn", "blog", ""),
-            ("blog.cairn.", "blog", ""),
+            ("blog", "blog", "@"),
+            ("Blog.Cairn", "blog", "@"),
+            ("blog.cairn.", "blog", "@"),
             ("www.blog", "blog", "www"),
             ("_https._tcp.blog.cairn", "blog", "_https._tcp"),
             ("*.blog", "blog", "*"),
-            ("bücher", "xn--bcher-kva", ""),
+            ("bücher", "xn--bcher-kva", "@"),
             ("Www.BÜCHER.cairn", "xn--bcher-kva", "www"),
         ] {
             let place = Place::parse(text).expect(text);

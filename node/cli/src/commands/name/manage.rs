@@ -49,16 +49,15 @@ pub async fn accept(context: &Context, name: &str) -> Result<Report> {
             format!("its owner offers it with `cairn name transfer {label} ADDRESS`"),
         ));
     }
-    let held = match view.resolve_name(&label).await? {
-        Some(found) => match found.zones.iter().find(|resolved| resolved.subdomain.is_none()) {
-            Some(own) => view.records_deposit(&own.zone)?,
-            None => 0,
-        },
-        None => 0,
-    };
+    // What is held of the former owner: for the name's own records, and for each subdomain with an owner of its own.
+    let delegations = view.resolve_name(&label).await?.map_or(0, |found| found.zones.len().saturating_sub(1));
+    let held = view
+        .entry_deposit()?
+        .saturating_mul(u128::try_from(delegations).unwrap_or(u128::MAX))
+        .saturating_add(registration.zone_deposit);
     let plan = Plan::new(format!("accept {label}.{TLD}"), names::accept_transfer(&label))
         .holding(held)
-        .detail("deposit for the records", token.format(held));
+        .detail("deposits", token.format(held));
     let done = spend(context, &signer, plan).await?;
     let json = json!({ "name": label.as_str(), "owner": context.address(&signer.account).await? });
     Ok(done.report(&format!("{label}.{TLD} is yours"), json))
@@ -105,7 +104,12 @@ pub async fn primary(context: &Context, name: Option<&str>) -> Result<Report> {
         Some(label) => format!("{address} goes by {label}.{TLD}"),
         None => format!("{address} goes by no name"),
     };
-    let done = spend(context, &signer, Plan::new(text.clone(), names::set_primary(label.as_ref()))).await?;
+    let (view, token) = (context.client().await?.best().await?, context.token().await?);
+    let has_one = view.has_primary_name(&signer.account).await?;
+    let held = if label.is_some() && !has_one { view.entry_deposit()? } else { 0 };
+    let plan =
+        Plan::new(text.clone(), names::set_primary(label.as_ref())).holding(held).detail("deposit", token.format(held));
+    let done = spend(context, &signer, plan).await?;
     let json = json!({ "account": address, "name": label.as_ref().map(|label| label.as_str()) });
     Ok(done.report(&text, json))
 }
@@ -123,6 +127,12 @@ pub async fn subdomain(context: &Context, name: &str, owner: Option<&str>) -> Re
         },
         None => (names::revoke_subdomain(&label, &subdomain), format!("{shown_name} is {label}.{TLD}'s again"), None),
     };
-    let done = spend(context, &signer, Plan::new(text.clone(), call)).await?;
+    let (view, token) = (context.client().await?.best().await?, context.token().await?);
+    let found = view.resolve_name(&label).await?.ok_or_else(|| not_registered(&label))?;
+    let is_new = !found.zones.iter().any(|zone| zone.subdomain.as_ref() == Some(&subdomain));
+    // The owner's, also when the manager calls.
+    let held = if owner.is_some() && is_new && found.owner == signer.account { view.entry_deposit()? } else { 0 };
+    let plan = Plan::new(text.clone(), call).holding(held).detail("deposit", token.format(held));
+    let done = spend(context, &signer, plan).await?;
     Ok(done.report(&text, json!({ "name": shown_name, "owner": owner })))
 }

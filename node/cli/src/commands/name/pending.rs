@@ -39,6 +39,9 @@ pub struct Pending {
     salt: String,
     /// SCALE, in hex.
     zone: String,
+    /// As it was given.
+    #[serde(default)]
+    max_price: Option<String>,
 }
 
 /// Where it is kept.
@@ -115,7 +118,18 @@ impl Pending {
             years,
             salt: hex::encode(salt),
             zone: hex::encode(names::encode_zone(zone)),
+            max_price: None,
         }
+    }
+
+    /// Remembers the most that it may cost.
+    pub fn set_max_price(&mut self, max_price: Option<&str>) {
+        self.max_price = max_price.map(str::to_string);
+    }
+
+    /// The most that it may cost, as it was given.
+    pub fn max_price(&self) -> Option<&str> {
+        self.max_price.as_deref()
     }
 
     /// Years it is for.

@@ -59,7 +59,7 @@ impl RecordArgs {
     /// # Errors
     /// Usage, naming the record that is wrong.
     pub fn zone(&self, label: &Label) -> Result<Zone> {
-        let mut collector = Collector::new(label, self.ttl.unwrap_or(TTL_SECONDS_DEFAULT));
+        let mut collector = Collector::new(label.as_str(), self.ttl.unwrap_or(TTL_SECONDS_DEFAULT));
         for address in &self.a {
             collector.line(&format!("@ A {address}"))?;
         }
@@ -79,9 +79,9 @@ impl RecordArgs {
     }
 }
 
-/// The zone of a file.
-pub fn zone_of_file(label: &Label, path: &Path) -> Result<Zone> {
-    let mut collector = Collector::new(label, TTL_SECONDS_DEFAULT);
+/// The zone of a file, below `origin`: `blog`, or `shop.blog` for a subdomain with a zone of its own.
+pub fn zone_of_file(origin: &str, path: &Path) -> Result<Zone> {
+    let mut collector = Collector::new(origin, TTL_SECONDS_DEFAULT);
     collector.file(path)?;
     collector.zone()
 }
@@ -140,14 +140,14 @@ fn quoted(text: &str) -> String {
 
 /// Records on their way into a zone.
 struct Collector<'a> {
-    label: &'a Label,
+    origin: &'a str,
     ttl_seconds: u32,
     sets: BTreeMap<(RelativeName, u16), (u32, Vec<Rdata>)>,
 }
 
 impl<'a> Collector<'a> {
-    fn new(label: &'a Label, ttl_seconds: u32) -> Self {
-        Self { label, ttl_seconds, sets: BTreeMap::new() }
+    fn new(origin: &'a str, ttl_seconds: u32) -> Self {
+        Self { origin, ttl_seconds, sets: BTreeMap::new() }
     }
 
     /// Takes `NAME [TTL] [IN] TYPE DATA`.
@@ -173,7 +173,7 @@ impl<'a> Collector<'a> {
 
     fn name(&self, text: &str) -> Result<RelativeName, String> {
         let text = text.to_ascii_lowercase();
-        let apex = format!("{}.{TLD}.", self.label);
+        let apex = format!("{}.{TLD}.", self.origin);
         let below = match text.strip_suffix(&apex) {
             Some("") => "",
             Some(below) => below.strip_suffix('.').ok_or("the name is not below this one")?,
@@ -209,7 +209,7 @@ impl<'a> Collector<'a> {
     fn zone(self) -> Result<Zone> {
         let mut sets = Vec::new();
         for ((name, rtype), (ttl_seconds, rdata)) in self.sets {
-            let place = if name.is_apex() { self.label.to_string() } else { format!("{name}.{}", self.label) };
+            let place = if name.is_apex() { self.origin.to_string() } else { format!("{name}.{}", self.origin) };
             let rdata = rdata.try_into().map_err(|_| usage(format!("{place}: more than 8 records of one type")))?;
             let set = RrSet { name, rtype, ttl_seconds, rdata };
             set.check().map_err(|error| usage(format!("{place} {}: {error}", type_name(rtype))))?;
@@ -250,7 +250,7 @@ mod tests {
 
     fn zone(lines: &[&str]) -> Result<Zone> {
         let label = label();
-        let mut collector = Collector::new(&label, TTL_SECONDS_DEFAULT);
+        let mut collector = Collector::new(label.as_str(), TTL_SECONDS_DEFAULT);
         for line in lines {
             collector.line(without_remark(line))?;
         }

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use cairn_client::chain::names::{self, Commitment, Label, Zone, TLD};
+use cairn_client::{
+    chain::names::{self, Commitment, Label, Reservation, Zone, TLD},
+    Call,
+};
 use serde_json::json;
 
 use super::{
@@ -51,7 +54,8 @@ pub async fn register(
         Some(pending) => go_on(&label, pending, years, records)?,
         None => {
             let zone = records.zone(&label)?;
-            let pending = Pending::new(&genesis, &label, &signer.account, years.unwrap_or(1), random()?, &zone);
+            let mut pending = Pending::new(&genesis, &label, &signer.account, years.unwrap_or(1), random()?, &zone);
+            pending.set_max_price(max_price);
             (pending, zone)
         },
     };
@@ -61,7 +65,11 @@ pub async fn register(
     let view = client.best().await?;
     if let Some(found) = view.resolve_name(&label).await? {
         if found.owner == signer.account {
-            place.forget()?;
+            // What the best block says may still be undone.
+            let sure = client.finalized().await?.resolve_name(&label).await?;
+            if sure.is_some_and(|found| found.owner == signer.account) {
+                place.forget()?;
+            }
             return Err(refused(
                 "Names::NotAvailable",
                 format!("{label}.{TLD} is yours already"),
@@ -71,21 +79,37 @@ pub async fn register(
         let owner = context.address(&found.owner).await?;
         return Err(refused("Names::NotAvailable", format!("{label}.{TLD} belongs to {owner}"), "choose another name"));
     }
+    match view.reservation(&label).await? {
+        Some(Reservation::For(account)) if account == signer.account => {},
+        Some(_) => {
+            return Err(refused("Names::LabelReserved", format!("{label}.{TLD} is kept back"), "choose another name"));
+        },
+        None => {},
+    }
     let price = view.name_price(&label, years).await?.ok_or_else(|| wrong_years(&label, years))?;
-    let max_price = limit(&token, price, max_price)?;
+    let max_price = limit(&token, price, max_price.or(pending.max_price()))?;
     let records_deposit = view.records_deposit(&zone)?;
     let age = view.commitment_age()?;
     let hash = names::commitment_hash(&genesis, &label, &signer.account, years, &salt, &zone);
-    let known = view.commitment(&signer.account, &hash).await?.filter(|found| !found.is_over(age, view_number(&view)));
+    let commitments = view.commitments(&signer.account).await?;
+    let now = view_number(&view);
+    let (over, open): (Vec<_>, Vec<_>) = commitments.into_iter().partition(|(_, found)| found.is_over(age, now));
+    let committed = open.iter().any(|(found, _)| *found == hash);
 
     let wait = view.block_time()?.saturating_mul(age.min_blocks.saturating_add(MARGIN_BLOCKS));
     let what = format!("register {label}.{TLD} for {} ({} from now)", counted(years), human(wait));
-    if known.is_none() {
+    if !committed {
         // Durable before anything is sent: without its salt a commitment is worth nothing.
         place.store(&pending)?;
         let deposit = view.commitment_deposit()?;
-        let plan = Plan::new(format!("{what}; first, commit to it"), names::commit(&hash))
-            .holding(deposit)
+        // Those that have become too old stand in the way of no more than 16, and of this one if it was among them.
+        let calls = over.iter().map(|(old, _)| names::purge_commitment(&signer.account, old));
+        let call = Call::batch(calls.chain([names::commit(&hash)]));
+        let plan = Plan::new(format!("{what}; first, commit to it"), call)
+            // What the registration takes must be there, or committing would be for nothing. By then the commitment's own
+            // deposit is free again.
+            .taking(price)
+            .holding(deposit.max(records_deposit))
             .detail("price", token.format(price))
             .detail("deposit for the records", token.format(records_deposit))
             .detail("deposit until then", token.format(deposit));
@@ -99,7 +123,9 @@ pub async fn register(
         .taking(price)
         .holding(records_deposit)
         .detail("price", token.format(price))
-        .asked();
+        .detail("deposit for the records", token.format(records_deposit));
+    // Asked before, unless this is where an earlier run was stopped.
+    let plan = if committed { plan } else { plan.asked() };
     let done = spend(context, &signer, plan).await?;
     place.forget()?;
     let until = done.receipt.as_ref().and_then(|receipt| receipt.event("Names", "Registered")?.number("expires_at"));
@@ -162,4 +188,22 @@ async fn ripe(context: &Context, signer: &Signer, hash: &[u8; 32]) -> Result<()>
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Takes back the signer's commitments that have become too old to serve.
+pub async fn purge(context: &Context) -> Result<Report> {
+    let signer = context.signer().await?;
+    let view = context.client().await?.best().await?;
+    let (age, now) = (view.commitment_age()?, view_number(&view));
+    let commitments = view.commitments(&signer.account).await?;
+    let open = commitments.iter().filter(|(_, found)| !found.is_over(age, now)).count();
+    let over: Vec<_> = commitments.into_iter().filter(|(_, found)| found.is_over(age, now)).collect();
+    let json = json!({ "purged": over.len(), "open": open });
+    if over.is_empty() {
+        return Ok(Report::new(format!("no commitment is too old; {open} are open"), json));
+    }
+    let calls = over.iter().map(|(hash, _)| names::purge_commitment(&signer.account, hash));
+    let what = format!("take back {} commitments that are too old", over.len());
+    let done = spend(context, &signer, Plan::new(what, Call::batch(calls))).await?;
+    Ok(done.report(&format!("took back {} commitments; {open} are open", over.len()), json))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cairn_client::{
     chain::names::{self, rr, Label, RelativeName, Zone, TLD},
-    View,
+    AccountId, View,
 };
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use super::{
     records::{rrset, type_name, type_number, zone_of_file},
 };
 use crate::{
-    context::Context,
+    context::{Context, Signer},
     failure::{refused, usage, Result},
     output::Report,
     spend::{spend, Plan},
@@ -30,6 +30,8 @@ struct Target {
     /// Below the zone's apex.
     name: RelativeName,
     zone: Zone,
+    /// Who owns the name; the deposit for its own zone is this account's.
+    owner: AccountId,
 }
 
 /// Finds the zone that a place is in: that of the delegated subdomain, if there is one, or the name's own.
@@ -42,17 +44,19 @@ async fn target(view: &View, place: &Place) -> Result<Target> {
             let below = text.strip_suffix(subdomain.as_str()).unwrap_or_default();
             let name = RelativeName::parse(below.trim_end_matches('.')).map_err(|error| usage(error.to_string()))?;
             let (label, zone) = (place.label.clone(), resolved.zone.clone());
-            return Ok(Target { label, subdomain: Some(subdomain.clone()), name, zone });
+            return Ok(Target { label, subdomain: Some(subdomain.clone()), name, zone, owner: found.owner });
         }
     }
+    let owner = found.owner;
     let own = found.zones.into_iter().find(|resolved| resolved.subdomain.is_none());
     let zone = own.map(|resolved| resolved.zone).unwrap_or_default();
-    Ok(Target { label: place.label.clone(), subdomain: None, name: place.below.clone(), zone })
+    Ok(Target { label: place.label.clone(), subdomain: None, name: place.below.clone(), zone, owner })
 }
 
 impl Target {
     fn shown(&self) -> String {
-        [self.name.to_string(), self.subdomain.as_ref().map(Label::to_string).unwrap_or_default()]
+        let below = if self.name.is_apex() { String::new() } else { self.name.to_string() };
+        [below, self.subdomain.as_ref().map(Label::to_string).unwrap_or_default()]
             .into_iter()
             .filter(|part| !part.is_empty())
             .chain([format!("{}.{TLD}", self.label)])
@@ -60,8 +64,11 @@ impl Target {
             .join(".")
     }
 
-    /// What is held more for `zone` than for the present one.
-    fn more_held(&self, view: &View, zone: &Zone) -> Result<u128> {
+    /// What is held more of the signer for `zone` than for the present one. A manager's changes are the owner's to pay.
+    fn more_held(&self, view: &View, signer: &Signer, zone: &Zone) -> Result<u128> {
+        if self.subdomain.is_none() && self.owner != signer.account {
+            return Ok(0);
+        }
         Ok(view.records_deposit(zone)?.saturating_sub(view.records_deposit(&self.zone)?))
     }
 }
@@ -90,7 +97,7 @@ pub async fn set(context: &Context, name: &str, rtype: &str, data: &[String], tt
     let mut after = target.zone.clone();
     after.set(set.clone()).map_err(|error| refused("Names::RecordInvalid", error.to_string(), "change the records"))?;
     let shown = target.shown();
-    let held = target.more_held(&view, &after)?;
+    let held = target.more_held(&view, &signer, &after)?;
     let call = names::set_rrset(&target.label, target.subdomain.as_ref(), &set);
     let plan = Plan::new(format!("set {} of {shown}", type_name(set.rtype)), call)
         .holding(held)
@@ -132,9 +139,13 @@ pub async fn replace(context: &Context, name: &str, file: &Path) -> Result<Repor
     if !target.name.is_apex() {
         return Err(usage(format!("{} has no zone of its own", target.shown())));
     }
-    let zone = zone_of_file(&target.label, file)?;
+    let origin = match &target.subdomain {
+        Some(subdomain) => format!("{subdomain}.{}", target.label),
+        None => target.label.to_string(),
+    };
+    let zone = zone_of_file(&origin, file)?;
     let shown = target.shown();
-    let held = target.more_held(&view, &zone)?;
+    let held = target.more_held(&view, &signer, &zone)?;
     let call = names::replace_zone(&target.label, target.subdomain.as_ref(), &zone);
     let what = format!("replace the {} records of {shown} by {}", target.zone.records(), zone.records());
     let plan = Plan::new(what, call).holding(held).detail("further deposit", token.format(held));
