@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`components`] | what needs no network: client and database, keystore, transaction pool, import queue |
 //! | [`network`] | the peer-to-peer network with block sync, warp sync and GRANDPA's protocol |
+//! | [`warp`] | which headers of a warp proof are stored |
 //! | [`consensus`] | BABE (who makes the next block) and GRANDPA (which block is final) |
 //! | [`equivocations`] | reporting validators that sign two blocks for one slot |
 //! | [`discovery`] | how validators find each other's addresses |
@@ -23,6 +24,7 @@ mod equivocations;
 mod network;
 mod offchain;
 mod storage;
+mod warp;
 
 use crate::rpc;
 use cairn_runtime::{opaque::Block, Hash, RuntimeApi};

@@ -3,7 +3,7 @@
 //! The peer-to-peer network: block and transaction exchange, full and warp sync, light-client requests, and the protocol
 //! that GRANDPA's votes travel on.
 
-use super::{components::GrandpaLink, Shared};
+use super::{components::GrandpaLink, warp::Warp, Shared};
 use cairn_runtime::{opaque::Block, Hash};
 use sc_consensus::DefaultImportQueue;
 use sc_consensus_grandpa::warp_proof::NetworkProvider;
@@ -55,11 +55,11 @@ pub fn start<Net: NetworkBackend<Block, Hash>>(
         net_config.add_notification_protocol(grandpa_config);
     }
 
-    let warp_sync = Arc::new(NetworkProvider::new(
+    let warp_sync = Arc::new(Warp(Arc::new(NetworkProvider::new(
         shared.backend.clone(),
         grandpa_link.shared_authority_set().clone(),
         Vec::new(), // No authority set was ever replaced by hand on a Cairn chain.
-    ));
+    ))));
 
     let (service, system_rpc_tx, tx_handler_controller, sync, _bitswap) =
         sc_service::build_network(BuildNetworkParams {
