@@ -7,6 +7,7 @@ mod filters;
 mod genesis;
 mod invariants;
 mod metadata;
+mod offences;
 mod staking;
 
 use crate::{constants::currency::CRN, *};
