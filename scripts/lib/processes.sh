@@ -90,6 +90,19 @@ show_tail() {
 
 port_in_use() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# free_port: prints a TCP port of 127.0.0.1 that nobody listens on at the moment.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 20000))
+    port_in_use "$port" || break
+  done
+  printf '%s\n' "$port"
+}
+
+# udp_port_in_use PORT: on any address. mDNS responders, for one, have 5353 on all of them.
+udp_port_in_use() { ss -Huln "sport = :$1" | grep -q .; }
+
 # require_free_ports PORT...
 require_free_ports() {
   local port taken=()

@@ -87,6 +87,22 @@ impl Context {
         Ok(self.client().await?.properties().await?.address(account))
     }
 
+    /// The address of an account, if there is one.
+    pub async fn address_of(&self, account: Option<&AccountId>) -> Result<Option<String>> {
+        match account {
+            Some(account) => self.address(account).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The account that a text names, if there is one.
+    pub async fn resolve_any(&self, text: Option<&str>) -> Result<Option<AccountId>> {
+        match text {
+            Some(text) => self.resolve(text).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The account that a text names: an address, a stored account, or a development key.
     pub async fn resolve(&self, text: &str) -> Result<AccountId> {
         if is_dev_uri(text) {

@@ -79,7 +79,7 @@ impl Keystore {
             return Err(taken(name));
         }
         let file = AccountFile::encrypt(key, passphrase, name, ScryptParams::STRONG)?;
-        self.make_dir()?;
+        make_private_dir(&self.dir)?;
         write_new(&path, file.to_json().as_bytes(), PRIVATE).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => taken(name),
             _ => anyhow::Error::new(error).context(format!("can't write {}", path.display())),
@@ -95,7 +95,7 @@ impl Keystore {
     /// A stored account's file, still encrypted.
     pub fn load(&self, name: &str) -> Result<AccountFile> {
         let path = self.path(name)?;
-        let text = read_file(&path).map_err(|error| match error.kind() {
+        let text = read_text(&path, FILE_LEN_MAX, "an account").map_err(|error| match error.kind() {
             ErrorKind::NotFound => usage_with_remedy(
                 format!("there is no stored account `{name}`"),
                 "`cairn account list` shows those there are; `cairn account new` makes one",
@@ -147,14 +147,6 @@ impl Keystore {
         fs::remove_file(&path).with_context(|| format!("can't remove {}", path.display()))?;
         sync_dir(&self.dir).with_context(|| format!("can't sync {}", self.dir.display()))
     }
-
-    fn make_dir(&self) -> Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-            .with_context(|| format!("can't make the folder {}", self.dir.display()))
-    }
 }
 
 fn taken(name: &str) -> anyhow::Error {
@@ -180,16 +172,25 @@ pub fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// Reads a file that may be an account, bounded.
-fn read_file(path: &Path) -> std::io::Result<String> {
+/// Reads a text file of at most `length_max` bytes; a longer one is too big to be `what`.
+pub fn read_text(path: &Path, length_max: u64, what: &str) -> std::io::Result<String> {
     use std::io::Read;
     let mut text = String::new();
-    let mut file = File::open(path)?.take(FILE_LEN_MAX + 1);
+    let mut file = File::open(path)?.take(length_max + 1);
     file.read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_LEN_MAX {
-        return Err(std::io::Error::other("it is too big to be an account"));
+    if text.len() as u64 > length_max {
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, format!("it is too big to be {what}")));
     }
     Ok(text)
+}
+
+/// Makes a folder that only its owner may look into, if it isn't there.
+pub fn make_private_dir(dir: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("can't make the folder {}", dir.display()))
 }
 
 /// Mode of files that only their owner may read.

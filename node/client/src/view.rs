@@ -38,6 +38,11 @@ impl View {
         self.at.block_number()
     }
 
+    /// Number of the block as the runtime counts, in 32 bits.
+    pub fn block_number_u32(&self) -> u32 {
+        u32::try_from(self.block_number()).unwrap_or(u32::MAX)
+    }
+
     /// Hash of the block.
     pub fn block_hash(&self) -> Hash {
         self.at.block_hash()

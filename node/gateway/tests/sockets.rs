@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine as _;
 use cairn_gateway::dns::{Config, RateLimit, Server, SnapshotHandle, StartError, Via, CERTIFICATE_FILE};
 use cairn_primitives::names::rr;
 use common::decode::Response;
@@ -91,16 +93,6 @@ fn http(stream: &mut (impl Read + Write), head: &str, body: &[u8]) -> (String, V
     (String::from_utf8(answer[..split].to_vec()).unwrap().to_lowercase(), answer[split + 4..].to_vec())
 }
 
-fn base64url(bytes: &[u8]) -> String {
-    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        text.extend((0..=chunk.len()).map(|at| char::from(digits[(bits >> (18 - 6 * at) & 63) as usize])));
-    }
-    text
-}
-
 /// Runs blocking client code beside the server.
 async fn client<T: Send + 'static>(code: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(code).await.unwrap()
@@ -171,7 +163,7 @@ async fn tls_and_https_answer_with_a_certificate_that_is_kept() {
         assert_eq!(read_framed(&mut stream).unwrap().answers.len(), 8);
 
         let message = query(0, "blog.cairn", rr::A, None);
-        let get = format!("GET /dns-query?dns={} HTTP/1.1", base64url(&message));
+        let get = format!("GET /dns-query?dns={} HTTP/1.1", URL_SAFE_NO_PAD.encode(&message));
         let post = "POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message";
         for (head, body) in [(&get[..], &b""[..]), (post, &message[..])] {
             for tls in [true, false] {

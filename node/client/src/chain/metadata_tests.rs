@@ -213,11 +213,24 @@ fn zones_are_encoded_as_the_runtime_decodes_them() {
     );
 }
 
+/// Arguments that were encoded by hand are, byte for byte, of the types that the runtime's method takes.
+fn check_arguments(metadata: &Metadata, api: &str, method: &str, args: &[u8]) {
+    let api = metadata.runtime_api_trait_by_name(api).unwrap_or_else(|| panic!("no {api}"));
+    let method = api.method_by_name(method).unwrap_or_else(|| panic!("no {method}"));
+    let mut input = args;
+    for argument in method.inputs() {
+        scale_value::scale::decode_as_type(&mut input, argument.id, metadata.types())
+            .unwrap_or_else(|error| panic!("{}.{}: {error}", method.name(), argument.name));
+    }
+    assert!(input.is_empty(), "{}: arguments are left over", method.name());
+}
+
 /// Their arguments and answers are encoded by hand.
 #[test]
 fn the_names_api_has_the_layout_that_is_written_by_hand() {
     let metadata = &metadata();
-    let api = metadata.runtime_api_trait_by_name("NamesApi").expect("the runtime has names");
+    let api_name = "NamesApi";
+    let api = metadata.runtime_api_trait_by_name(api_name).expect("the runtime has names");
     let label = label();
     let bytes = label.as_bytes();
     for (method, args) in [
@@ -227,13 +240,7 @@ fn the_names_api_has_the_layout_that_is_written_by_hand() {
         ("names_after", (Some(bytes), 5u32).encode()),
         ("primary_of", AccountId::from([1; 32]).encode()),
     ] {
-        let method = api.method_by_name(method).unwrap_or_else(|| panic!("no {method}"));
-        let mut input = &args[..];
-        for argument in method.inputs() {
-            scale_value::scale::decode_as_type(&mut input, argument.id, metadata.types())
-                .unwrap_or_else(|error| panic!("{}.{}: {error}", method.name(), argument.name));
-        }
-        assert!(input.is_empty(), "{}: arguments are left over", method.name());
+        check_arguments(metadata, api_name, method, &args);
     }
     let resolved = names_::Resolved {
         owner: AccountId::from([1; 32]),
@@ -394,7 +401,8 @@ fn constants_have_the_types_that_are_read() {
 #[test]
 fn the_contracts_api_has_the_layout_that_is_written_by_hand() {
     let metadata = &metadata();
-    let api = metadata.runtime_api_trait_by_name("ContractsApi").expect("the runtime has contracts");
+    let api_name = "ContractsApi";
+    let api = metadata.runtime_api_trait_by_name(api_name).expect("the runtime has contracts");
     let (alice, bob) = (AccountId::from([1; 32]), AccountId::from([2; 32]));
     let code = contracts::Code::Upload(vec![1, 2, 3]);
     for (method, args) in [
@@ -402,13 +410,7 @@ fn the_contracts_api_has_the_layout_that_is_written_by_hand() {
         ("instantiate", contracts::instantiate_args(&alice, 7, code, &[4, 5], &[6]).encode()),
         ("call", contracts::call_args(&alice, &bob, 7, &[4, 5]).encode()),
     ] {
-        let method = api.method_by_name(method).unwrap_or_else(|| panic!("no {method}"));
-        let mut input = &args[..];
-        for argument in method.inputs() {
-            scale_value::scale::decode_as_type(&mut input, argument.id, metadata.types())
-                .unwrap_or_else(|error| panic!("{}.{}: {error}", method.name(), argument.name));
-        }
-        assert!(input.is_empty(), "{}: arguments are left over", method.name());
+        check_arguments(metadata, api_name, method, &args);
     }
     let answer = |method: &str, choice: usize| {
         let method = api.method_by_name(method).expect("checked above");

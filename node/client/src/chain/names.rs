@@ -85,12 +85,11 @@ impl View {
         decode(&self.api_raw("NamesApi_resolve", &label.as_bytes()).await?)
     }
 
-    /// A name's registration, if it is registered and not over.
-    pub async fn registration(&self, label: &Label) -> Result<Option<Registration>, Error> {
-        if self.resolve_name(label).await?.is_none() {
-            return Ok(None);
-        }
-        self.get("Names", "Names", (label.as_bytes().to_vec(),)).await
+    /// A name with its zones and its registration, if it is registered and not over.
+    pub async fn name(&self, label: &Label) -> Result<Option<(Resolved, Registration)>, Error> {
+        let Some(resolved) = self.resolve_name(label).await? else { return Ok(None) };
+        let registration = self.value("Names", "Names", (label.as_bytes().to_vec(),)).await?;
+        Ok(Some((resolved, registration)))
     }
 
     /// What it would cost to register a name now, in the smallest units; `None` if it can't be had by just anybody, or

@@ -12,6 +12,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
 use ring::digest::{digest, SHA256};
 use ring::rand::SystemRandom;
 use ring::signature::{EcdsaKeyPair, KeyPair, ECDSA_P256_SHA256_FIXED_SIGNING};
@@ -154,7 +156,7 @@ impl Signer {
         let zone = name_to_text(ZONE_NAME);
         let hash = digest(&SHA256, &[ZONE_NAME, &self.dnskey].concat());
         let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
-        let key = base64(&self.dnskey[4..]);
+        let key = STANDARD.encode(&self.dnskey[4..]);
         TrustAnchor {
             ds: format!("{zone} IN DS {} {ALGORITHM_ECDSA_P256} {DIGEST_SHA256} {hex}", self.key_tag),
             dnskey: format!("{zone} IN DNSKEY {KEY_FLAGS} {DNSSEC_PROTOCOL} {ALGORITHM_ECDSA_P256} {key}"),
@@ -246,19 +248,6 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     linked
 }
 
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::wire::rtype;
@@ -332,7 +321,7 @@ mod tests {
                 bits.to_be_bytes()[1..four.len()].to_vec()
             })
             .collect();
-        assert_eq!(base64(&bytes), key);
+        assert_eq!(STANDARD.encode(&bytes), key);
         assert_eq!(key_tag(&[&[1, 1, 3, 13][..], &bytes].concat()), 55648);
     }
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::task::{ready, Poll};
 use std::time::Duration;
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -119,27 +121,7 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 
 /// Base64url without padding; padding is put up with.
 fn from_base64url(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    let (mut bits, mut count) = (0u32, 0);
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    for digit in text.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    // What is left are fewer bits than a digit has, all zero.
-    (count < 6 && bits & ((1 << count) - 1) == 0).then_some(bytes)
+    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
 /// A stream that fails when nothing was read or written for a while.

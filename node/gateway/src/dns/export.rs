@@ -10,8 +10,7 @@
 
 use std::io::{self, Write};
 
-use cairn_primitives::names::rr;
-use cairn_primitives::names::text::{format_generic, format_record};
+use cairn_primitives::names::text::format_portable;
 
 use super::alias::{resolve, Resolved};
 use super::compiled::{Compiled, Node};
@@ -74,10 +73,7 @@ fn record_text(rtype: u16, data: &[u8]) -> String {
             return text;
         }
     }
-    match format_record(rtype, data) {
-        Ok(text) if !rr::is_private(rtype) => text,
-        _ => format_generic(rtype, data),
-    }
+    format_portable(rtype, data)
 }
 
 fn soa_text(data: &[u8]) -> Option<String> {

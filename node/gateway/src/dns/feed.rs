@@ -99,7 +99,7 @@ impl Feed {
     async fn apply(&mut self, view: &View) -> Result<(), Error> {
         let (time_ms, changed) = futures::try_join!(view.timestamp_ms(), view.changed_names())?;
         let resolved = futures::future::try_join_all(changed.iter().map(|label| view.resolve_name(label))).await?;
-        let number = number(view);
+        let number = view.block_number_u32();
         // Nothing is shown before all of the block is known.
         self.builder.head(number, SystemTime::UNIX_EPOCH + Duration::from_millis(time_ms));
         for (label, resolved) in changed.into_iter().zip(resolved) {
@@ -118,7 +118,7 @@ impl Feed {
         let view = self.client.finalized().await?;
         self.block_time = view.block_time()?;
         let time_ms = view.timestamp_ms().await?;
-        let number = number(&view);
+        let number = view.block_number_u32();
         if u64::from(number) < self.head {
             // What is shown must not go back.
             return Err(Error::malformed(format!(
@@ -179,10 +179,6 @@ impl Feed {
             }
         }
     }
-}
-
-fn number(view: &View) -> u32 {
-    u32::try_from(view.block_number()).unwrap_or(u32::MAX)
 }
 
 /// A name as the snapshot takes it, at block `number`.

@@ -7,13 +7,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{crypto, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use super::config::Config;
-use super::dnssec::{base64, write_private};
+use super::dnssec::write_private;
 
 /// The self-signed certificate in the data folder.
 pub const CERTIFICATE_FILE: &str = "dns-tls-certificate.pem";
@@ -94,7 +96,7 @@ fn make_self_signed(names: &[String], chain_path: &Path, key_path: &Path) -> Res
 }
 
 fn pem(kind: &str, der: &[u8]) -> String {
-    let text = base64(der);
+    let text = STANDARD.encode(der);
     let mut pem = format!("-----BEGIN {kind}-----\n");
     let mut rest = &text[..];
     while !rest.is_empty() {

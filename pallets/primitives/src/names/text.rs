@@ -13,7 +13,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use format::{format_generic, format_rdata, format_record, format_zone};
+pub use format::{format_generic, format_portable, format_rdata, format_record, format_zone};
 pub use parse::{parse_rdata, parse_record};
 
 use super::RdataError;

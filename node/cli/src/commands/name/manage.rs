@@ -17,13 +17,8 @@ use crate::{
 pub async fn transfer(context: &Context, name: &str, to: Option<&str>) -> Result<Report> {
     let label = Place::label(name)?;
     let signer = context.signer().await?;
-    let (receiver, shown) = match to {
-        Some(to) => {
-            let receiver = context.resolve(to).await?;
-            (Some(receiver), Some(context.address(&receiver).await?))
-        },
-        None => (None, None),
-    };
+    let receiver = context.resolve_any(to).await?;
+    let shown = context.address_of(receiver.as_ref()).await?;
     let (what, text) = match &shown {
         Some(shown) => (
             format!("offer {label}.{TLD} to {shown}, who has it once it accepts"),
@@ -41,7 +36,7 @@ pub async fn accept(context: &Context, name: &str) -> Result<Report> {
     let token = context.token().await?;
     let signer = context.signer().await?;
     let view = context.client().await?.best().await?;
-    let registration = view.registration(&label).await?.ok_or_else(|| not_registered(&label))?;
+    let (found, registration) = view.name(&label).await?.ok_or_else(|| not_registered(&label))?;
     if registration.pending_transfer != Some(signer.account) {
         return Err(refused(
             "Names::NotAuthorized",
@@ -50,7 +45,7 @@ pub async fn accept(context: &Context, name: &str) -> Result<Report> {
         ));
     }
     // What is held of the former owner: for the name's own records, and for each subdomain with an owner of its own.
-    let delegations = view.resolve_name(&label).await?.map_or(0, |found| found.zones.len().saturating_sub(1));
+    let delegations = found.zones.len().saturating_sub(1);
     let held = view
         .entry_deposit()?
         .saturating_mul(u128::try_from(delegations).unwrap_or(u128::MAX))
@@ -67,13 +62,8 @@ pub async fn accept(context: &Context, name: &str) -> Result<Report> {
 pub async fn manager(context: &Context, name: &str, manager: Option<&str>) -> Result<Report> {
     let label = Place::label(name)?;
     let signer = context.signer().await?;
-    let (manager, shown) = match manager {
-        Some(manager) => {
-            let manager = context.resolve(manager).await?;
-            (Some(manager), Some(context.address(&manager).await?))
-        },
-        None => (None, None),
-    };
+    let manager = context.resolve_any(manager).await?;
+    let shown = context.address_of(manager.as_ref()).await?;
     let text = match &shown {
         Some(shown) => format!("{shown} may set the records of {label}.{TLD}"),
         None => format!("nobody but its owner may set the records of {label}.{TLD}"),
@@ -119,13 +109,13 @@ pub async fn subdomain(context: &Context, name: &str, owner: Option<&str>) -> Re
     let (label, subdomain) = Place::subdomain(name)?;
     let signer = context.signer().await?;
     let shown_name = format!("{subdomain}.{label}.{TLD}");
-    let (call, text, owner) = match owner {
-        Some(owner) => {
-            let owner = context.resolve(owner).await?;
-            let shown = context.address(&owner).await?;
-            (names::set_subdomain_owner(&label, &subdomain, &owner), format!("{shown_name} is {shown}'s"), Some(shown))
+    let receiver = context.resolve_any(owner).await?;
+    let owner = context.address_of(receiver.as_ref()).await?;
+    let (call, text) = match (&receiver, &owner) {
+        (Some(receiver), Some(owner)) => {
+            (names::set_subdomain_owner(&label, &subdomain, receiver), format!("{shown_name} is {owner}'s"))
         },
-        None => (names::revoke_subdomain(&label, &subdomain), format!("{shown_name} is {label}.{TLD}'s again"), None),
+        _ => (names::revoke_subdomain(&label, &subdomain), format!("{shown_name} is {label}.{TLD}'s again")),
     };
     let (view, token) = (context.client().await?.best().await?, context.token().await?);
     let found = view.resolve_name(&label).await?.ok_or_else(|| not_registered(&label))?;

@@ -9,7 +9,6 @@
 use std::{
     fs,
     io::ErrorKind,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{failed, Result},
-    keystore::{replace, PRIVATE},
+    keystore::{make_private_dir, read_text, replace, PRIVATE},
 };
 
 /// A file longer than this is none of ours: a zone in hex and a few fields.
@@ -64,13 +63,11 @@ impl Place {
     /// Failed if the file can't be read or isn't one: it is not thrown away, for its salt may be the only one.
     pub fn load(&self) -> Result<Option<Pending>> {
         let shown = self.path.display();
-        match fs::metadata(&self.path) {
+        let text = match read_text(&self.path, FILE_LEN_MAX, "a registration under way") {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("can't read {shown}")),
-            Ok(found) if found.len() > FILE_LEN_MAX => return Err(self.broken("it is too long")),
-            Ok(_) => {},
-        }
-        let text = fs::read_to_string(&self.path).with_context(|| format!("can't read {shown}"))?;
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => return Err(self.broken(&error.to_string())),
+            read => read.with_context(|| format!("can't read {shown}"))?,
+        };
         let pending: Pending = serde_json::from_str(&text).map_err(|error| self.broken(&error.to_string()))?;
         if pending.salt().is_none() || pending.zone().is_none() {
             return Err(self.broken("its salt or its records are not what was written"));
@@ -89,11 +86,7 @@ impl Place {
     pub fn store(&self, pending: &Pending) -> Result<()> {
         let text = serde_json::to_string_pretty(pending)?;
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .with_context(|| format!("can't make the folder {}", dir.display()))?;
+        make_private_dir(dir)?;
         replace(&self.path, text.as_bytes(), PRIVATE).with_context(|| format!("can't write {}", self.path.display()))
     }
 

@@ -41,7 +41,7 @@ pub async fn renew(context: &Context, name: &str, years: u8, max_price: Option<&
     let token = context.token().await?;
     let signer = context.signer().await?;
     let view = context.client().await?.best().await?;
-    let registration = view.registration(&label).await?.ok_or_else(|| not_registered(&label))?;
+    let before = view.resolve_name(&label).await?.ok_or_else(|| not_registered(&label))?;
     let price = view.renewal_price(&label, years).await?.ok_or_else(|| wrong_years(&label, years))?;
     let max_price = limit(&token, price, max_price)?;
     let plan = Plan::new(format!("renew {label}.cairn for {}", counted(years)), names::renew(&label, years, max_price))
@@ -51,7 +51,7 @@ pub async fn renew(context: &Context, name: &str, years: u8, max_price: Option<&
     let until = done.receipt.as_ref().and_then(|receipt| receipt.event("Names", "Renewed")?.number("expires_at"));
     let json = json!({
         "name": label.as_str(), "years": years, "price": token.json(price),
-        "expired_at_block": registration.expires_at, "expires_at_block": until,
+        "expired_at_block": before.expires_at_block, "expires_at_block": until,
     });
     Ok(done.report(&format!("renewed {label}.cairn for {}", counted(years)), json))
 }

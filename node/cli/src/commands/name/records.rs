@@ -61,13 +61,13 @@ impl RecordArgs {
     pub fn zone(&self, label: &Label) -> Result<Zone> {
         let mut collector = Collector::new(label.as_str(), self.ttl.unwrap_or(TTL_SECONDS_DEFAULT));
         for address in &self.a {
-            collector.line(&format!("@ A {address}"))?;
+            collector.add(rr::A, &address.octets())?;
         }
         for address in &self.aaaa {
-            collector.line(&format!("@ AAAA {address}"))?;
+            collector.add(rr::AAAA, &address.octets())?;
         }
         for text in &self.txt {
-            collector.line(&format!("@ TXT {}", quoted(text)))?;
+            collector.add(rr::TXT, &strings(text))?;
         }
         for record in &self.record {
             collector.line(record)?;
@@ -120,22 +120,13 @@ fn parse(record: &str) -> Result<(u16, Rdata)> {
     Ok((rtype, data.try_into().map_err(|_| wrong("it is too long".into()))?))
 }
 
-/// A text as one or several quoted strings of at most 255 bytes.
-fn quoted(text: &str) -> String {
-    let escape = |bytes: &[u8]| -> String {
-        bytes
-            .iter()
-            .map(|byte| match byte {
-                b'"' | b'\\' => format!("\\{}", char::from(*byte)),
-                0x20..=0x7e => char::from(*byte).to_string(),
-                other => format!("\\{other:03}"),
-            })
-            .collect()
-    };
+/// A text as one or several strings of at most 255 bytes, each behind its length.
+fn strings(text: &str) -> Vec<u8> {
     if text.is_empty() {
-        return "\"\"".into();
+        return vec![0];
     }
-    text.as_bytes().chunks(255).map(|chunk| format!("\"{}\"", escape(chunk))).collect::<Vec<_>>().join(" ")
+    let string = |chunk: &[u8]| [&[u8::try_from(chunk.len()).unwrap_or(u8::MAX)], chunk].concat();
+    text.as_bytes().chunks(usize::from(u8::MAX)).flat_map(string).collect()
 }
 
 /// Records on their way into a zone.
@@ -163,9 +154,20 @@ impl<'a> Collector<'a> {
         let (class, after) = word(rest);
         let rest = if class.eq_ignore_ascii_case("IN") { after } else { rest };
         let (rtype, data) = parse(rest.trim())?;
+        self.put(name, rtype, ttl_seconds, data).map_err(wrong)
+    }
+
+    /// Takes a record of the name itself.
+    fn add(&mut self, rtype: u16, data: &[u8]) -> Result<()> {
+        let wrong = |why: String| usage(format!("{}: {why}", type_name(rtype)));
+        let data = data.to_vec().try_into().map_err(|_| wrong("it is too long".into()))?;
+        self.put(RelativeName::apex(), rtype, self.ttl_seconds, data).map_err(wrong)
+    }
+
+    fn put(&mut self, name: RelativeName, rtype: u16, ttl_seconds: u32, data: Rdata) -> Result<(), String> {
         let set = self.sets.entry((name, rtype)).or_insert((ttl_seconds, Vec::new()));
         if set.0 != ttl_seconds {
-            return Err(wrong("the records of one name and type have one time to live".into()));
+            return Err("the records of one name and type have one time to live".into());
         }
         set.1.push(data);
         Ok(())

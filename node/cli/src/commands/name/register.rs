@@ -92,7 +92,7 @@ pub async fn register(
     let age = view.commitment_age()?;
     let hash = names::commitment_hash(&genesis, &label, &signer.account, years, &salt, &zone);
     let commitments = view.commitments(&signer.account).await?;
-    let now = view_number(&view);
+    let now = view.block_number_u32();
     let (over, open): (Vec<_>, Vec<_>) = commitments.into_iter().partition(|(_, found)| found.is_over(age, now));
     let committed = open.iter().any(|(found, _)| *found == hash);
 
@@ -136,10 +136,6 @@ pub async fn register(
     Ok(done.report(&format!("registered {label}.{TLD} for {}", counted(years)), json))
 }
 
-fn view_number(view: &cairn_client::View) -> u32 {
-    u32::try_from(view.block_number()).unwrap_or(u32::MAX)
-}
-
 /// What was begun, if it is what is asked for now.
 fn go_on(label: &Label, pending: Pending, years: Option<u8>, records: &RecordArgs) -> Result<(Pending, Zone)> {
     let zone = pending.zone().ok_or_else(|| usage("the records are broken"))?;
@@ -166,7 +162,7 @@ async fn ripe(context: &Context, signer: &Signer, hash: &[u8; 32]) -> Result<()>
     loop {
         let view = client.best().await?;
         let age = view.commitment_age()?;
-        let now = view_number(&view);
+        let now = view.block_number_u32();
         let Some(Commitment { committed_at: made_at }) = view.commitment(&signer.account, hash).await? else {
             return Err(failed(
                 "the commitment is not on the chain any more",
@@ -194,7 +190,7 @@ async fn ripe(context: &Context, signer: &Signer, hash: &[u8; 32]) -> Result<()>
 pub async fn purge(context: &Context) -> Result<Report> {
     let signer = context.signer().await?;
     let view = context.client().await?.best().await?;
-    let (age, now) = (view.commitment_age()?, view_number(&view));
+    let (age, now) = (view.commitment_age()?, view.block_number_u32());
     let commitments = view.commitments(&signer.account).await?;
     let open = commitments.iter().filter(|(_, found)| !found.is_over(age, now)).count();
     let over: Vec<_> = commitments.into_iter().filter(|(_, found)| found.is_over(age, now)).collect();

@@ -22,16 +22,14 @@ use crate::{
 pub async fn show(context: &Context, name: &str) -> Result<Report> {
     let label = Place::label(name)?;
     let view = context.client().await?.finalized().await?;
-    let registration = view.registration(&label).await?.ok_or_else(|| not_registered(&label))?;
-    let found = view.resolve_name(&label).await?.ok_or_else(|| not_registered(&label))?;
-    let now = u32::try_from(view.block_number()).unwrap_or(u32::MAX);
-    let mut rows = vec![("name", format!("{label}.{TLD}")), ("owner", context.address(&found.owner).await?)];
-    if let Some(manager) = &registration.manager {
-        rows.push(("manager", context.address(manager).await?));
-    }
-    if let Some(offered) = &registration.pending_transfer {
-        rows.push(("offered to", context.address(offered).await?));
-    }
+    let (found, registration) = view.name(&label).await?.ok_or_else(|| not_registered(&label))?;
+    let now = view.block_number_u32();
+    let owner = context.address(&found.owner).await?;
+    let manager = context.address_of(registration.manager.as_ref()).await?;
+    let offered_to = context.address_of(registration.pending_transfer.as_ref()).await?;
+    let mut rows = vec![("name", format!("{label}.{TLD}")), ("owner", owner.clone())];
+    rows.extend(manager.clone().map(|manager| ("manager", manager)));
+    rows.extend(offered_to.clone().map(|offered_to| ("offered to", offered_to)));
     rows.push(("expires", remaining(&view, now, found.expires_at_block)?));
     if now >= found.expires_at_block {
         rows.push(("in grace until", remaining(&view, now, found.grace_until_block)?));
@@ -59,17 +57,11 @@ pub async fn show(context: &Context, name: &str) -> Result<Report> {
             .collect();
         zones.push(json!({ "zone": origin, "records": list }));
     }
-    let address = |account: Option<cairn_client::AccountId>| async move {
-        Ok::<_, anyhow::Error>(match account {
-            Some(account) => Some(context.address(&account).await?),
-            None => None,
-        })
-    };
     let json = json!({
         "name": label.as_str(),
-        "owner": context.address(&found.owner).await?,
-        "manager": address(registration.manager).await?,
-        "offered_to": address(registration.pending_transfer).await?,
+        "owner": owner,
+        "manager": manager,
+        "offered_to": offered_to,
         "expires_at_block": found.expires_at_block,
         "grace_until_block": found.grace_until_block,
         "finalized_block": now,
@@ -105,7 +97,7 @@ fn records(origin: &str, zone: &Zone) -> Vec<(String, u32, String)> {
 pub async fn list(context: &Context, owner: Option<&str>) -> Result<Report> {
     let owner = context.subject(owner).await?;
     let view = context.client().await?.finalized().await?;
-    let now = u32::try_from(view.block_number()).unwrap_or(u32::MAX);
+    let now = view.block_number_u32();
     let primary: Option<Label> = view.primary_name(&owner).await?;
     let mut names = view.names_of(&owner).await?;
     names.sort_by(|a, b| a.0.cmp(&b.0));

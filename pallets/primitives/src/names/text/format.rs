@@ -7,6 +7,7 @@ use super::{
     },
     SVC_KEYS,
 };
+use base64::{engine::general_purpose::STANDARD, Engine as _};
 use std::{
     fmt::Write,
     net::{Ipv4Addr, Ipv6Addr},
@@ -24,7 +25,7 @@ pub fn format_record(rtype: u16, data: &[u8]) -> Result<String, RdataError> {
 /// A record in the form that every server reads: `TYPE65282 \# 32 <hex>` (RFC 3597).
 pub fn format_generic(rtype: u16, data: &[u8]) -> String {
     let gap = if data.is_empty() { "" } else { " " };
-    format!("TYPE{rtype} \\# {}{gap}{}", data.len(), hex(data))
+    format!("TYPE{rtype} \\# {}{gap}{}", data.len(), hex::encode(data))
 }
 
 /// The data of a record, without its type: `192.0.2.7`.
@@ -47,45 +48,43 @@ pub fn format_rdata(rtype: u16, data: &[u8]) -> Result<String, RdataError> {
             }
             strings.join(" ")
         },
-        rr::DS => format!("{} {} {} {}", r.u16()?, r.u8()?, r.u8()?, hex(r.rest())),
-        rr::TLSA => format!("{} {} {} {}", r.u8()?, r.u8()?, r.u8()?, hex(r.rest())),
+        rr::DS => format!("{} {} {} {}", r.u16()?, r.u8()?, r.u8()?, hex::encode(r.rest())),
+        rr::TLSA => format!("{} {} {} {}", r.u8()?, r.u8()?, r.u8()?, hex::encode(r.rest())),
         rr::CAA => {
             let (flags, tag) = (r.u8()?, r.string()?);
             format!("{flags} {} {}", String::from_utf8_lossy(tag), quoted(r.rest()))
         },
         rr::SVCB | rr::HTTPS => svcb(r)?,
         rr::SITE => {
-            let drive = hex(r.take(32)?);
+            let drive = hex::encode(r.take(32)?);
             let path = String::from_utf8_lossy(r.string()?).replace('\\', "\\\\").replace('"', "\\\"");
             format!("{drive} \"{path}\"")
         },
-        _ => hex(data),
+        _ => hex::encode(data),
     })
 }
 
-/// A zone as lines of a master file below `origin` (absolute, as in `blog.cairn.`). Types that only `.cairn` knows are in
-/// the form of [`format_generic`], so that other servers load the file.
+/// A record that every server reads: types that only `.cairn` knows are in the form of [`format_generic`], and so are data
+/// that are not of their type's form.
+pub fn format_portable(rtype: u16, data: &[u8]) -> String {
+    match format_record(rtype, data) {
+        Ok(record) if !rr::is_private(rtype) => record,
+        _ => format_generic(rtype, data),
+    }
+}
+
+/// A zone as lines of a master file below `origin` (absolute, as in `blog.cairn.`), with
+/// records as of [`format_portable`], so that other servers load the file.
 pub fn format_zone(zone: &Zone, origin: &str) -> String {
     let mut lines = String::new();
     for set in zone.rrsets() {
         let owner = if set.name.is_apex() { origin.to_owned() } else { format!("{}.{origin}", set.name) };
         for data in &set.rdata {
-            let record = match format_record(set.rtype, data) {
-                Ok(record) if !rr::is_private(set.rtype) => record,
-                _ => format_generic(set.rtype, data),
-            };
             // Writing to a String does not fail.
-            let _ = writeln!(lines, "{owner} {} IN {record}", set.ttl_seconds);
+            let _ = writeln!(lines, "{owner} {} IN {}", set.ttl_seconds, format_portable(set.rtype, data));
         }
     }
     lines
-}
-
-fn hex(data: &[u8]) -> String {
-    data.iter().fold(String::with_capacity(data.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn ipv4(data: &[u8]) -> String {
@@ -170,24 +169,9 @@ fn svc_parameter(key: u16, value: &[u8]) -> Result<String, RdataError> {
         svc::PORT => words.push(r.u16()?.to_string()),
         svc::IPV4HINT => words.extend(value.chunks(4).map(ipv4)),
         svc::IPV6HINT => words.extend(value.chunks(16).map(ipv6)),
-        svc::ECH => words.push(base64(value)),
+        svc::ECH => words.push(STANDARD.encode(value)),
         _ if value.is_empty() => return Ok(svc_key(key)),
         _ => return Ok(format!("{}={}", svc_key(key), quoted(value))),
     }
     Ok(format!("{}={}", svc_key(key), words.join(",")))
-}
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn base64(data: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in data.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let sextet = (bits >> (18 - 6 * place) & 63) as usize;
-            let digit = BASE64.get(sextet).copied().map_or('=', char::from);
-            text.push(if place <= chunk.len() { digit } else { '=' });
-        }
-    }
-    text
 }

@@ -4,6 +4,7 @@ use super::{
     super::rdata::{self, rr, svc},
     TextError, SVC_KEYS,
 };
+use base64::{engine::general_purpose::STANDARD_NO_PAD, Engine as _};
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     str::FromStr,
@@ -131,15 +132,7 @@ fn escape(bytes: &mut impl Iterator<Item = u8>) -> Result<u8, TextError> {
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    digits
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
-            _ => None,
-        })
-        .collect()
+    hex::decode(text.strip_prefix("0x").unwrap_or(text)).ok()
 }
 
 /// `\# <bytes> <hex>` after the `\#`.
@@ -287,25 +280,8 @@ fn svc_value(key: u16, value: &[u8]) -> Option<Vec<u8>> {
     Some(wire)
 }
 
+/// Base64 with its padding.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    let (mut data, mut bits, mut count) = (Vec::new(), 0u32, 0);
-    for digit in digits.bytes() {
-        let sextet = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(sextet);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            data.push((bits >> count & 255) as u8);
-        }
-    }
-    // What is left are less than six zero bits, or the text was cut.
-    (text.len().is_multiple_of(4) && count < 6 && bits & ((1 << count) - 1) == 0).then_some(data)
+    text.len().is_multiple_of(4).then(|| STANDARD_NO_PAD.decode(digits).ok()).flatten()
 }
