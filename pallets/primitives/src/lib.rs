@@ -7,9 +7,11 @@
 //! or of the network never meets a value that the rules exclude, and nothing here panics, whatever the bytes.
 //!
 //! - [`names`]: labels, records and zones of `.cairn` names.
+//! - [`storage`]: shards, their logs, and proofs of chunks.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
 pub mod names;
+pub mod storage;

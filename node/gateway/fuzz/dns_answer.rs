@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Any bytes as a query, against a zone that has one of everything: no panic, and the answer keeps its promises.
-//! `cargo fuzz run dns_answer` in `node/gateway`.
+
 #![no_main]
 
 use std::sync::{Arc, OnceLock};

@@ -5,8 +5,8 @@
 #![no_main]
 
 use cairn_primitives::names::{RrSet, Zone};
+use codec::Decode;
 use libfuzzer_sys::fuzz_target;
-use parity_scale_codec::Decode;
 
 fuzz_target!(|data: &[u8]| {
     let mut input = data;

@@ -5,8 +5,8 @@
 #![no_main]
 
 use cairn_primitives::names::{text, Zone, ZONE_BYTES_MAX, ZONE_RECORDS_MAX};
+use codec::{Decode, Encode};
 use libfuzzer_sys::fuzz_target;
-use parity_scale_codec::{Decode, Encode};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(zone) = Zone::decode(&mut &data[..]) else { return };

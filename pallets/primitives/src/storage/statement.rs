@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What is signed. Each statement names its purpose and the chain, so that it serves for nothing else and nowhere else.
+
+use alloc::vec::Vec;
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+use super::DriveId;
+
+const RECEIPT: &str = "storage/receipt/v1";
+const TICKET: &str = "storage/ticket/v1";
+
+/// One place of a drive, held by one vault at a time.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    MaxEncodedLen,
+)]
+pub struct SlotAt {
+    /// The drive.
+    pub drive: DriveId,
+    /// From 0; below [`Coding::slots`](super::Coding::slots).
+    pub slot: u8,
+}
+
+/// What a vault says once it has a log safely on disk, and what makes it liable for the log once a checkpoint has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Receipt {
+    /// Where.
+    pub at: SlotAt,
+    /// The log's root, which binds its number of shards.
+    pub root: [u8; 32],
+    /// The log's units.
+    pub units: u64,
+}
+
+impl Receipt {
+    /// The bytes that the vault's service key signs: `SCALE("storage/receipt/v1", genesis, receipt)`.
+    pub fn to_sign(&self, genesis: &[u8; 32]) -> Vec<u8> {
+        (RECEIPT, genesis, self).encode()
+    }
+}
+
+/// With what an owner or writer has vaults take shards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Ticket {
+    /// The drive to be written to.
+    pub drive: DriveId,
+    /// The version that is being built: one more than the drive has on chain.
+    pub version: u64,
+    /// Number of the first stripe that may be written, which is also the first that may be written anew.
+    pub first_stripe: u64,
+    /// Last block in which it serves.
+    pub until_block: u32,
+}
+
+impl Ticket {
+    /// The bytes that the writer signs: `SCALE("storage/ticket/v1", genesis, ticket)`.
+    pub fn to_sign(&self, genesis: &[u8; 32]) -> Vec<u8> {
+        (TICKET, genesis, self).encode()
+    }
+}
