@@ -16,6 +16,8 @@ pub mod frame_system_extensions;
 #[cfg(not(feature = "sdk-solochain-defaults"))]
 pub mod pallet_balances;
 #[cfg(not(feature = "sdk-solochain-defaults"))]
+pub mod pallet_names;
+#[cfg(not(feature = "sdk-solochain-defaults"))]
 pub mod pallet_transaction_payment;
 #[cfg(not(feature = "sdk-solochain-defaults"))]
 mod rocksdb_weights;

@@ -57,5 +57,9 @@ impl pallet_names::Config for Runtime {
     type GraceBlocks = GraceBlocks;
     type PremiumHalvingBlocks = NamesPeriod<Runtime, DAYS>;
     type PurgesPerBlockMax = ConstU32<10>;
+    // The variant with the SDK's weights has none for a pallet that is not the SDK's.
+    #[cfg(feature = "sdk-solochain-defaults")]
     type WeightInfo = ();
+    #[cfg(not(feature = "sdk-solochain-defaults"))]
+    type WeightInfo = crate::weights::pallet_names::WeightInfo<Runtime>;
 }
