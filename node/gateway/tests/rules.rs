@@ -8,7 +8,7 @@ use cairn_gateway::dns::{
     AliasCache, NameEntry, Nameserver, Outcome, Reply, Responder, SettingsError, Snapshot, SnapshotBuilder, Transport,
     ZoneSettings,
 };
-use cairn_primitives::names::{rr, Label};
+use cairn_primitives::names::{rr, Label, Zone};
 use common::decode::Response;
 use common::{builder, entry, label, query, wire, zone, Opt, HEAD_NUMBER, HEAD_TIME};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ fn sample() -> Arc<Snapshot> {
         "x.sub 300 A 192.0.2.66",
     ]);
     blog.subzones = vec![(label("sub"), zone(&[" 300 A 192.0.2.77", "y 300 A 192.0.2.78"]))];
+    let mut wild = entry(&[" 300 A 192.0.2.1", "* 300 A 192.0.2.2"]);
+    wild.subzones = vec![(label("theirs"), Zone::default())];
     let alias = entry(&[
         " 300 ALIAS www.blog.cairn.",
         "out 300 ALIAS host.example.",
@@ -49,7 +51,7 @@ fn sample() -> Arc<Snapshot> {
         " 300 TXT {}",
         (0..8).map(|n| format!("\"{}\"", n.to_string().repeat(150))).collect::<Vec<_>>().join("|")
     )]);
-    builder(&[(label("blog"), blog), (label("alias"), alias), (label("big"), big)]).snapshot()
+    builder(&[(label("blog"), blog), (label("alias"), alias), (label("big"), big), (label("wild"), wild)]).snapshot()
 }
 
 fn ask_with(responder: &Responder, message: &[u8], transport: Transport) -> (Outcome, Vec<u8>) {
@@ -74,6 +76,20 @@ fn records_are_answered_with_authority() {
     assert_eq!((response.rcode, response.authoritative, response.recursion_available), (0, true, false));
     assert_eq!(response.data(rr::A), [[192, 0, 2, 1], [192, 0, 2, 2]]);
     assert!(response.authorities.is_empty() && response.additionals.is_empty());
+}
+
+#[test]
+fn a_wildcard_does_not_speak_for_a_subdomain_of_another_owner() {
+    assert_eq!(ask("any.wild.cairn", rr::A).data(rr::A), [[192, 0, 2, 2]]);
+    assert_eq!(ask("a.b.wild.cairn", rr::A).data(rr::A), [[192, 0, 2, 2]]);
+    let theirs = ask("theirs.wild.cairn", rr::A);
+    assert_eq!((theirs.rcode, theirs.answers.len()), (0, 0), "it exists, without records");
+    let below = ask("www.theirs.wild.cairn", rr::A);
+    assert_eq!((below.rcode, below.answers.len()), (3, 0));
+    let mut exported = Vec::new();
+    sample().export(&mut exported).unwrap();
+    let exported = String::from_utf8(exported).unwrap();
+    assert!(exported.contains("theirs.wild.cairn. 60 IN TYPE65280 \\# 0\n"), "{exported}");
 }
 
 #[test]

@@ -28,13 +28,15 @@ pub type Tree = BTreeMap<Vec<u8>, BTreeMap<u16, Set>>;
 #[derive(Clone)]
 pub struct Compiled(Arc<[u8]>);
 
-/// Puts `tree` into a block. `None` if nothing in it can be served.
+/// Puts `tree` into a block. `None` if nothing in it can be served. A name without sets exists without records.
 ///
 /// Left out: names that would be longer than 255 bytes; NS and DS at a wildcard (undefined, RFC 4592, section 4.2);
 /// below a cut everything but addresses; at a cut everything but NS, DS and addresses.
 pub fn compile(label: &[u8], expires_block: i64, tree: &Tree) -> Option<Compiled> {
     let below_max = NAME_BYTES_MAX - ZONE_NAME.len() - if label.is_empty() { 0 } else { 1 + label.len() };
     let mut tree = tree.clone();
+    let bare: BTreeSet<Vec<u8>> =
+        tree.iter().filter(|(_, sets)| sets.is_empty()).map(|(name, _)| name.clone()).collect();
     for (name, sets) in &mut tree {
         if name.starts_with(b"\x01*") {
             sets.retain(|rtype, _| !matches!(*rtype, rtype::NS | rtype::DS));
@@ -53,8 +55,8 @@ pub fn compile(label: &[u8], expires_block: i64, tree: &Tree) -> Option<Compiled
             sets.retain(|rtype, _| matches!(*rtype, rtype::NS | rtype::DS | rtype::A | rtype::AAAA));
         }
     }
-    tree.retain(|name, sets| name.len() <= below_max && !sets.is_empty());
-    if tree.is_empty() {
+    tree.retain(|name, sets| name.len() <= below_max && (!sets.is_empty() || bare.contains(name)));
+    if tree.values().all(BTreeMap::is_empty) {
         return None;
     }
     for name in tree.keys().cloned().collect::<Vec<_>>() {
@@ -303,6 +305,16 @@ mod tests {
         assert_eq!(types(b"\x02ns\x01d"), [rtype::A]);
         assert_eq!(types(b"\x02xd"), [rtype::TXT]);
         assert!(block.node(b"\x01d").unwrap().is_cut() && !block.node(b"\x02ns\x01d").unwrap().is_cut());
+    }
+
+    #[test]
+    fn a_name_without_sets_exists_beside_others() {
+        let mut tree = tree(&[(b"\x01*", rtype::A, &[&[1, 1, 1, 1]])]);
+        tree.entry(b"\x01s".to_vec()).or_default();
+        let block = compile(b"blog", 1, &tree).unwrap();
+        assert_eq!(block.node(b"\x01s").unwrap().sets().count(), 0);
+        tree.remove(&b"\x01*"[..]);
+        assert!(compile(b"blog", 1, &tree).is_none(), "alone it is nothing to serve");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! - Records of private types are written as `TYPE65281 \# ...` (RFC 3597).
 //! - An ALIAS is written as such, and beside it the addresses it has at the moment, if its target lies within the zone.
 //!   Addresses of targets outside are left out: another server can't keep them up to date.
+//! - A subdomain of an owner of its own that has no records yet gets an empty record of the private type 65280 where its
+//!   parent has a wildcard, which would speak for it otherwise.
 //! - Times to live are those of the head, nearing expiries taken into account.
 //! - There are no signatures: sign the file with a key of your own where that is wanted.
 
@@ -14,7 +16,7 @@ use cairn_primitives::names::text::format_portable;
 
 use super::alias::{resolve, Resolved};
 use super::compiled::{Compiled, Node};
-use super::snapshot::{Snapshot, TtlCap};
+use super::snapshot::{Snapshot, TtlCap, NEGATIVE_TTL_SECONDS};
 use super::wire::{name_to_text, rtype, u32_at, NameBuf, ZONE_NAME};
 
 impl Snapshot {
@@ -46,6 +48,10 @@ impl Snapshot {
         }
         owner.extend_from_slice(ZONE_NAME);
         let owner = name_to_text(&owner);
+        let is_above = |other: Node<'_>| other.name() != node.name() && other.name().ends_with(node.name());
+        if node.sets().next().is_none() && !name.nodes().any(is_above) {
+            writeln!(to, "{owner} {} IN TYPE65280 \\# 0", NEGATIVE_TTL_SECONDS.min(cap))?;
+        }
         for set in node.sets() {
             for data in set.records.clone() {
                 writeln!(to, "{owner} {} IN {}", set.ttl_seconds.min(cap), record_text(set.rtype, data))?;

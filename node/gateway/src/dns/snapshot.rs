@@ -295,8 +295,13 @@ fn tree_of(entry: &NameEntry) -> Tree {
             insert(&mut tree, set.name.as_wire().to_vec(), set);
         }
     }
+    let wildcard = entry.zone.rrsets().iter().any(|set| set.name.as_wire() == b"\x01*");
     for (label, zone) in &entry.subzones {
         let above = [&[label.as_bytes().len() as u8], label.as_bytes()].concat();
+        if wildcard {
+            // It exists, with or without records, so that the parent's wildcard doesn't speak for it.
+            tree.entry(above.clone()).or_default();
+        }
         for set in zone.rrsets() {
             insert(&mut tree, [set.name.as_wire(), &above].concat(), set);
         }

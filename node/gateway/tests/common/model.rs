@@ -66,7 +66,11 @@ impl Model {
             let apex = [zone.clone(), vec![label.as_bytes().to_vec()]].concat();
             let hidden: Vec<&[u8]> = entry.subzones.iter().map(|(label, _)| label.as_bytes()).collect();
             let mut zones = vec![(apex.clone(), &entry.zone)];
+            let wildcard = entry.zone.names().any(|name| name.as_wire() == b"\x01*");
             for (sub, subzone) in &entry.subzones {
+                if wildcard {
+                    model.names.entry([apex.clone(), vec![sub.as_bytes().to_vec()]].concat()).or_default();
+                }
                 zones.push(([apex.clone(), vec![sub.as_bytes().to_vec()]].concat(), subzone));
             }
             for (number, (above, zone)) in zones.iter().enumerate() {
@@ -91,7 +95,7 @@ impl Model {
 
     /// All names with records.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.names.keys()
+        self.names.iter().filter(|(_, sets)| !sets.is_empty()).map(|(name, _)| name)
     }
 
     /// The types of a name's records; below a cut and for addresses at one: none.
