@@ -85,7 +85,7 @@ pub enum Noun {
     #[command(subcommand)]
     Name(commands::name::Command),
     /// Answer for names over DNS
-    Gateway(commands::gateway::Command),
+    Gateway(Box<commands::gateway::Command>),
     /// This program's settings
     #[command(subcommand)]
     Config(commands::config::Command),

@@ -20,7 +20,7 @@ pub async fn run(context: &Context, noun: Noun) -> Result<Report> {
         Noun::Stake(command) => stake::run(context, command).await,
         Noun::Contract(command) => contract::run(context, command).await,
         Noun::Name(command) => name::run(context, command).await,
-        Noun::Gateway(command) => gateway::run(context, command).await,
+        Noun::Gateway(command) => gateway::run(context, *command).await,
         Noun::Config(command) => config::run(context, command),
     }
 }

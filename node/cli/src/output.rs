@@ -9,6 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use tracing_subscriber::EnvFilter;
 
 use crate::failure::{usage_with_remedy, Result};
 
@@ -75,6 +76,24 @@ impl Output {
         } else {
             self.note(text);
         }
+    }
+
+    /// Shows what a daemon has to say, and errors of the libraries in it; `RUST_LOG` says otherwise (`RUST_LOG=debug`).
+    pub fn log(&self) -> Result<()> {
+        let usual = if self.quiet { "error" } else { "error,cairn_gateway=info,cairn_client=info" };
+        let filter = match std::env::var("RUST_LOG") {
+            Ok(wanted) => EnvFilter::try_new(wanted).map_err(|error| {
+                usage_with_remedy(
+                    format!("RUST_LOG: {error}"),
+                    "set it to something like info or warn,cairn_gateway=debug",
+                )
+            })?,
+            Err(_) => EnvFilter::new(usual),
+        };
+        let writer = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // A second one in one process would be a mistake of ours, and costs nothing but a log.
+        let _ = writer.with_ansi(self.watched).with_target(false).try_init();
+        Ok(())
     }
 
     /// Shows something that must not be missed.

@@ -19,9 +19,11 @@ use tokio::sync::OnceCell;
 
 use crate::{
     convert::{rpc_error, subxt_error},
+    error::Unreachable,
+    follow::FinalizedBlock,
     node::{ChainType, NodeStatus, Properties},
     nonce::{NonceHandle, NonceSource},
-    transport::{check_url, Connect, Failover, Transport, WebSocket},
+    transport::{check_url, Connect, Failover, LightSpecification, Transport, WebSocket},
     view::View,
     AccountId, Error, Hash,
 };
@@ -30,6 +32,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// More endpoints than this are refused: trying them all would take minutes.
 const ENDPOINTS_MAX: usize = 16;
+/// How long a light client may take to find nodes and to follow finality to the present.
+const LIGHT_SYNC_TIMEOUT: Duration = Duration::from_secs(300);
 /// Values fetched in one request when a map is read.
 const STORAGE_PAGE_SIZE: u32 = 256;
 
@@ -61,6 +65,29 @@ impl Client {
         }
         urls.iter().try_for_each(|url| check_url(url))?;
         Self::with_connector(urls.to_vec(), WebSocket, PATIENCE).await
+    }
+
+    /// Trusts no node: starts a light client, which follows the finality that the validators signed from the
+    /// specification's genesis or checkpoint on, and verifies what nodes send against it. Waits until it has caught up.
+    ///
+    /// What it can't be told with a proof it doesn't know: blocks by their number, and what waits in a node's pool.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when no light client can start from the specification, or it finds no nodes.
+    pub async fn light(specification: LightSpecification) -> Result<Self, Error> {
+        let starting = Self::with_connector(vec!["light client".into()], specification, PATIENCE);
+        let synced = async {
+            let client = starting.await?;
+            while client.methods().system_health().await.map_err(rpc_error)?.is_syncing {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Ok(client)
+        };
+        let late = |_| {
+            let reason = format!("it met no nodes that prove finality within {} s", LIGHT_SYNC_TIMEOUT.as_secs());
+            Err(Error::Unreachable(Unreachable { attempts: vec![("light client".into(), reason)] }))
+        };
+        tokio::time::timeout(LIGHT_SYNC_TIMEOUT, synced).await.unwrap_or_else(late)
     }
 
     pub(crate) async fn with_connector(
@@ -116,6 +143,13 @@ impl Client {
     /// The state at a block.
     pub async fn at(&self, hash: Hash) -> Result<View, Error> {
         let at = self.inner.api.at_block(BlockRef::from_hash(hash)).await.map_err(subxt_error)?;
+        Ok(View { at })
+    }
+
+    /// The state at a finalized block.
+    pub async fn at_finalized(&self, block: FinalizedBlock) -> Result<View, Error> {
+        let hash = BlockRef::from_hash(block.hash);
+        let at = self.inner.api.at_block_hash_and_number(hash, block.number).await.map_err(subxt_error)?;
         Ok(View { at })
     }
 

@@ -2,8 +2,9 @@
 
 //! Following the finalized chain, block by block.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
+use codec::Encode;
 use subxt::{config::RpcConfigFor, rpcs::client::RpcSubscription, SubstrateConfig};
 
 use crate::{
@@ -28,88 +29,108 @@ pub struct FinalizedBlock {
 /// The finalized blocks after a given one, each once and in order.
 ///
 /// # Correctness
-/// Numbers are consecutive: what a node leaves out or what was missed while not connected is fetched by number. A block
-/// is only given out if the node says that it, or one after it, is finalized.
+/// Each block that is given out is the parent of the next: what a node leaves out of its reports, or what was missed while
+/// not connected, is found by going back from a finalized block to the last one that was given out. A node whose finalized
+/// chain doesn't hold that one is not followed. Nothing is asked by number, which a light client could not verify.
 pub struct Finalized {
     client: Client,
     subscription: Option<RpcSubscription<Header>>,
     /// The last that was given out.
-    last: u64,
-    /// The last that is known to be finalized.
-    known: u64,
+    last: FinalizedBlock,
+    /// More unseen blocks than this are not gone through.
+    most: u64,
+    /// Finalized, known, and not yet given out.
+    waiting: VecDeque<FinalizedBlock>,
 }
 
 impl Client {
-    /// Follows the finalized chain from behind the block `after`.
-    pub fn follow_finalized(&self, after: u64) -> Finalized {
-        Finalized { client: self.clone(), subscription: None, last: after, known: after }
+    /// Follows the finalized chain from behind the block `after`, which is finalized; gives up when more than `most` blocks
+    /// were missed.
+    pub fn follow_finalized(&self, after: FinalizedBlock, most: u64) -> Finalized {
+        Finalized { client: self.clone(), subscription: None, last: after, most, waiting: VecDeque::new() }
     }
 }
 
 impl Finalized {
-    /// How many finalized blocks wait to be given out.
-    pub fn behind(&self) -> u64 {
-        self.known.saturating_sub(self.last)
-    }
-
-    /// The next block; waits for it.
+    /// The next block; waits for it. `None` if more than the most were missed: begin anew, from the present.
     ///
     /// # Errors
     /// [`Error::Unreachable`] when no endpoint answers. It can be called again.
-    pub async fn next(&mut self) -> Result<FinalizedBlock, Error> {
-        while self.known <= self.last {
-            self.learn().await?;
+    pub async fn next(&mut self) -> Result<Option<FinalizedBlock>, Error> {
+        loop {
+            if let Some(block) = self.waiting.pop_front() {
+                self.last = block;
+                return Ok(Some(block));
+            }
+            let Some(head) = self.learn().await? else { continue };
+            let Some(missed) = head.number.checked_sub(self.last.number).filter(|missed| *missed > 0) else { continue };
+            if missed > self.most {
+                return Ok(None);
+            }
+            self.waiting = self.back_from(&head).await?;
         }
-        let number = self.last.saturating_add(1);
-        // Who answers now may be another node than the one that reported.
-        let finalized = finalized_number(&self.client).await?;
-        if finalized < number {
-            (self.subscription, self.known) = (None, self.last.max(finalized));
-            return Err(Error::malformed(format!("the node has finalized #{finalized} only, another had #{number}")));
+    }
+
+    /// The blocks behind the last that was given out, up to the one of `head`.
+    async fn back_from(&mut self, head: &Header) -> Result<VecDeque<FinalizedBlock>, Error> {
+        let mut path = VecDeque::from([block_of(head)]);
+        let mut parent = FinalizedBlock { number: head.number.saturating_sub(1), hash: head.parent_hash };
+        while parent.number > self.last.number {
+            let header = self.header(parent.hash).await?.filter(|header| header.number == parent.number);
+            let header = header
+                .ok_or_else(|| Error::malformed(format!("the node lacks the finalized block #{}", parent.number)))?;
+            path.push_front(parent);
+            parent = FinalizedBlock { number: parent.number.saturating_sub(1), hash: header.parent_hash };
         }
-        let hash = self.client.block_hash(number).await?;
-        let hash = hash.ok_or_else(|| Error::malformed(format!("the node lacks the finalized block #{number}")))?;
-        self.last = number;
-        Ok(FinalizedBlock { number, hash })
+        if parent == self.last {
+            Ok(path)
+        } else {
+            let number = parent.number;
+            Err(Error::malformed(format!("the node has finalized another block #{number} than the one that is known")))
+        }
     }
 
     /// Hears what is finalized now, from the node's reports or else by asking.
-    async fn learn(&mut self) -> Result<(), Error> {
+    async fn learn(&mut self) -> Result<Option<Header>, Error> {
         if self.subscription.is_none() {
             let methods = self.client.methods();
             self.subscription = Some(methods.chain_subscribe_finalized_heads().await.map_err(rpc_error)?);
         }
-        let Some(subscription) = self.subscription.as_mut() else { return Ok(()) };
+        let Some(subscription) = self.subscription.as_mut() else { return Ok(None) };
         match tokio::time::timeout(SILENCE_MAX, subscription.next()).await {
-            Ok(Some(Ok(header))) => self.known = self.known.max(header.number),
+            Ok(Some(Ok(header))) => Ok(Some(header)),
             Ok(Some(Err(_)) | None) => {
                 self.subscription = None;
-                self.ask().await?;
+                let head = self.ask().await?;
                 // A node that ends subscriptions at once must not be asked without pause.
                 tokio::time::sleep(Duration::from_millis(200)).await;
+                Ok(Some(head))
             },
             Err(_) => {
-                let before = self.known;
-                self.ask().await?;
-                if self.known > before {
+                let head = self.ask().await?;
+                if head.number > self.last.number {
                     // It was finalized, and not reported.
                     self.subscription = None;
                 }
+                Ok(Some(head))
             },
         }
-        Ok(())
     }
 
-    async fn ask(&mut self) -> Result<(), Error> {
-        self.known = self.known.max(finalized_number(&self.client).await?);
-        Ok(())
+    async fn ask(&mut self) -> Result<Header, Error> {
+        let hash = self.client.methods().chain_get_finalized_head().await.map_err(rpc_error)?;
+        let header = self.header(hash).await?;
+        header.ok_or_else(|| Error::malformed("the node lacks the block that it has finalized"))
+    }
+
+    async fn header(&mut self, hash: Hash) -> Result<Option<Header>, Error> {
+        self.client.methods().chain_get_header(Some(hash)).await.map_err(rpc_error)
     }
 }
 
-async fn finalized_number(client: &Client) -> Result<u64, Error> {
-    let hash = client.methods().chain_get_finalized_head().await.map_err(rpc_error)?;
-    let number = client.block_number(hash).await?;
-    number.ok_or_else(|| Error::malformed("the node lacks the block that it has finalized"))
+/// The block with this header.
+fn block_of(header: &Header) -> FinalizedBlock {
+    FinalizedBlock { number: header.number, hash: Hash::from(sp_crypto_hashing::blake2_256(&header.encode())) }
 }
 
 impl View {

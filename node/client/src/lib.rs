@@ -10,8 +10,8 @@
 //! - [`Error`]: says whose turn it is ([`Error::kind`]) and whether to try again ([`Error::retry`]).
 //!
 //! # Correctness
-//! What a finalized [`View`] shows is final as far as the node that was asked is honest: this crate verifies no proofs.
-//! A dishonest node can lie about balances and fees and withhold transactions. Calls are encoded by the metadata that
+//! What a finalized [`View`] shows is final as far as the node that was asked is honest, unless the client is a light one
+//! ([`Client::light`]): that verifies everything against the finality that the validators signed. A dishonest node can lie about balances and fees and withhold transactions. Calls are encoded by the metadata that
 //! the node serves: such a node can have another call signed than the one that was asked for. So sign through a node
 //! that you trust.
 //!
@@ -45,7 +45,7 @@ pub use follow::{Finalized, FinalizedBlock};
 pub use node::{ChainType, NodeStatus, Properties};
 pub use refusal::{DispatchError, Refusal, Stage};
 pub use submission::{Progress, Receipt, Submitted};
-pub use transport::check_url;
+pub use transport::{check_url, LightSpecification};
 pub use view::View;
 
 /// Identifies an account: its public key.

@@ -23,6 +23,9 @@ use tokio::{sync::Mutex, time};
 
 use crate::{error::Unreachable, Hash};
 
+mod light;
+pub use light::LightSpecification;
+
 /// How often one request is sent before its failure is the caller's.
 const ATTEMPTS_MAX: usize = 3;
 /// How long one endpoint may take to answer the first time.

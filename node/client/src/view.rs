@@ -21,7 +21,7 @@ use subxt::{
     SubstrateConfig,
 };
 
-use crate::{convert::subxt_error, Error, Hash};
+use crate::{convert::subxt_error, Error, FinalizedBlock, Hash};
 
 pub(crate) type AtBlock = subxt::OnlineClientAtBlock<SubstrateConfig>;
 pub(crate) type AtBlockImpl = OnlineClientAtBlockImpl<SubstrateConfig>;
@@ -46,6 +46,11 @@ impl View {
     /// Hash of the block.
     pub fn block_hash(&self) -> Hash {
         self.at.block_hash()
+    }
+
+    /// The block itself, to follow the chain from.
+    pub fn block(&self) -> FinalizedBlock {
+        FinalizedBlock { number: self.block_number(), hash: self.block_hash() }
     }
 
     /// Version of the runtime at this block.

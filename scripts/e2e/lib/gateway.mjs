@@ -19,13 +19,13 @@ export function run(program, args, { input, env } = {}) {
 }
 
 export class Gateway {
-  /** Starts one in the folder of `cli`, and waits until it answers. */
-  static async start(network, cli, { args = [], listen } = {}) {
+  /** Starts one in the folder of `cli`, asking the node of `cli` or the one given, and waits until it answers. */
+  static async start(network, cli, { args = [], listen, url = cli.url } = {}) {
     const gateway = new Gateway();
     const [dns, dot, doh, metrics] = await freePorts(4);
     Object.assign(gateway, { network, cli, dns, dot, doh, metrics, data: join(network.dir, 'gateway') });
     gateway.address = listen ?? '127.0.0.1';
-    gateway.args = ['--url', cli.url, 'gateway', '--dns', `${gateway.address}:${listen ? 53 : dns}`, '--dot', `${gateway.address}:${dot}`,
+    gateway.args = ['--url', url, 'gateway', '--dns', `${gateway.address}:${listen ? 53 : dns}`, '--dot', `${gateway.address}:${dot}`,
       '--doh', `${gateway.address}:${doh}`, '--metrics', `127.0.0.1:${metrics}`, '--data', gateway.data, ...args];
     if (listen) gateway.dns = 53;
     await gateway.up();
@@ -39,7 +39,7 @@ export class Gateway {
     await until('the gateway answers', async () => {
       if (!this.process.alive) throw new Error('it has ended');
       return (await this.dig('cairn', 'SOA', '+short')).stdout.includes('.cairn.');
-    }, { timeoutMs: seconds(60) });
+    }, { timeoutMs: seconds(120) });
   }
 
   dig(name, type, ...flags) {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use cairn_client::{Client, LightSpecification};
 use cairn_gateway::dns::{
     self, CertificateFiles, Config, Feed, Nameserver, SnapshotBuilder, SnapshotHandle, ZoneSettings,
 };
@@ -59,6 +60,12 @@ struct DataDir {
 
 #[derive(Args, Debug)]
 struct ZoneArgs {
+    /// Trust no node: verify everything with a light client that starts from this raw chain specification
+    #[arg(long, value_name = "CHAIN_SPEC")]
+    light: Option<PathBuf>,
+    /// A node that the light client meets, besides those in the specification
+    #[arg(long, value_name = "MULTIADDR", requires = "light")]
+    bootnode: Vec<String>,
     /// Addresses at which the world finds this server, in the zone's own records [default: 127.0.0.1 and ::1]
     #[arg(long, value_name = "IP")]
     public: Vec<IpAddr>,
@@ -109,12 +116,15 @@ struct Serve {
 }
 
 const HELP: &str = "\
-Runs until it is interrupted. Everything is answered from finalized blocks; the node at --url is trusted to say what they are.
+Runs until it is interrupted. Everything is answered from finalized blocks. What they are the node at --url says, or with
+--light nobody needs to be believed: signatures of the validators and proofs are verified here, and any node may send them.
+Logs go to standard error; RUST_LOG says how much (warn, info, debug).
 
 Examples:
   cairn gateway --dns 127.0.0.1:5353
   cairn gateway --dns 192.0.2.1:53 --dot 192.0.2.1:853 --doh 192.0.2.1:443 --public 192.0.2.1
   cairn gateway --dns 127.0.0.1:53 --forward 9.9.9.9:53     (for this machine: whoever can ask it can have it ask others)
+  cairn-node export-chain-spec --chain local --raw >local.json && cairn gateway --light local.json
   dig @127.0.0.1 -p 5353 blog.cairn
   cairn gateway trust-anchor";
 
@@ -138,8 +148,16 @@ impl DataDir {
 }
 
 impl ZoneArgs {
-    async fn settings(&self, context: &Context) -> Result<ZoneSettings> {
-        let block_time = context.client().await?.finalized().await?.block_time()?;
+    /// The node at --url, or a light client.
+    async fn client(&self, context: &Context) -> Result<Client> {
+        let Some(path) = &self.light else { return Ok(context.client().await?.clone()) };
+        let json = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+        let _progress = context.output.progress("following finality to the present");
+        Ok(Client::light(LightSpecification::new(&json, &self.bootnode)?).await?)
+    }
+
+    async fn settings(&self, client: &Client) -> Result<ZoneSettings> {
+        let block_time = client.finalized().await?.block_time()?;
         let mut settings = ZoneSettings { block_time, ..ZoneSettings::default() };
         if !self.public.is_empty() {
             settings.nameservers = vec![Nameserver { name: "ns.cairn".into(), addresses: self.public.clone() }];
@@ -150,15 +168,16 @@ impl ZoneArgs {
 
 /// A handle that follows the chain from now on.
 async fn feed(context: &Context, zone: &ZoneArgs) -> Result<(SnapshotHandle, Feed)> {
-    let builder = SnapshotBuilder::new(zone.settings(context).await?).map_err(|error| usage(error.to_string()))?;
+    let client = zone.client(context).await?;
+    let builder = SnapshotBuilder::new(zone.settings(&client).await?).map_err(|error| usage(error.to_string()))?;
     let handle = SnapshotHandle::new(builder.snapshot());
-    let client = context.client().await?.clone();
     let feed = Feed::start(client, builder, handle.clone()).await?;
     Ok((handle, feed))
 }
 
 async fn serve(context: &Context, args: Serve) -> Result<Report> {
     let config = args.config(context)?;
+    context.output.log()?;
     let progress = context.output.progress("loading the names");
     let (handle, feed) = feed(context, &args.zone).await?;
     let names = handle.load().names();

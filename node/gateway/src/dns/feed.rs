@@ -3,7 +3,7 @@
 //! Keeps the snapshot at the chain's finalized head.
 //!
 //! # Correctness
-//! Only finalized blocks are looked at, in order and each once, so that nothing is ever answered that a fork took back.
+//! Only finalized blocks are looked at (what that is, a node says or a light client verifies), in order and each once, so that nothing is ever answered that a fork took back.
 //! A snapshot shows one block: its changes are all in it, and none of a later one. While the chain can't be reached the
 //! last snapshot stays, and the server answers from it until it is too old ([`super::Config::stale_after`]).
 
@@ -15,7 +15,7 @@ use std::{
 
 use cairn_client::{
     chain::names::{Label, Resolved},
-    Client, Error, View,
+    Client, Error, FinalizedBlock, View,
 };
 use tracing::{info, warn};
 
@@ -38,8 +38,9 @@ pub struct Feed {
     /// When names are over, the first at the top; some may have been renewed since.
     over: BinaryHeap<Reverse<(u32, Label)>>,
     grace_until: HashMap<Label, u32>,
-    head: u64,
-    /// The builder holds all names of `head`: not while, or after, loading them failed.
+    /// The block whose names are shown.
+    shown: Option<FinalizedBlock>,
+    /// The builder holds all names of that block: not while, or after, loading them failed.
     whole: bool,
 }
 
@@ -56,7 +57,7 @@ impl Feed {
             block_time: Duration::from_secs(1),
             over: BinaryHeap::new(),
             grace_until: HashMap::new(),
-            head: 0,
+            shown: None,
             whole: false,
         };
         feed.load().await?;
@@ -72,27 +73,30 @@ impl Feed {
             if since.elapsed().is_ok_and(|worked| worked > PAUSE_MAX) {
                 pause = PAUSE_MIN;
             }
-            warn!(%error, head = self.head, "the chain can't be followed; trying again");
+            warn!(%error, head = self.head(), "the chain can't be followed; trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
     async fn follow(&mut self) -> Result<std::convert::Infallible, Error> {
-        if !self.whole {
+        loop {
+            let shown = match self.shown {
+                Some(shown) if self.whole => shown,
+                _ => self.load().await?,
+            };
+            let mut blocks = self.client.follow_finalized(shown, BLOCKS_MISSED_MAX);
+            while let Some(block) = blocks.next().await? {
+                let view = self.client.at_finalized(block).await?;
+                self.apply(&view).await?;
+            }
             self.load().await?;
         }
-        let mut blocks = self.client.follow_finalized(self.head);
-        loop {
-            let block = blocks.next().await?;
-            if blocks.behind() > BLOCKS_MISSED_MAX {
-                self.load().await?;
-                blocks = self.client.follow_finalized(self.head);
-                continue;
-            }
-            let view = self.client.at(block.hash).await?;
-            self.apply(&view).await?;
-        }
+    }
+
+    /// Number of the block that is shown.
+    fn head(&self) -> u64 {
+        self.shown.map_or(0, |shown| shown.number)
     }
 
     /// Takes over what one block changed.
@@ -109,21 +113,21 @@ impl Feed {
             }
         }
         self.remove_over(number);
-        self.publish(number);
+        self.publish(view.block());
         Ok(())
     }
 
     /// Loads everything.
-    async fn load(&mut self) -> Result<(), Error> {
+    async fn load(&mut self) -> Result<FinalizedBlock, Error> {
         let view = self.client.finalized().await?;
         self.block_time = view.block_time()?;
         let time_ms = view.timestamp_ms().await?;
         let number = view.block_number_u32();
-        if u64::from(number) < self.head {
+        if view.block_number() < self.head() {
             // What is shown must not go back.
             return Err(Error::malformed(format!(
                 "the node is behind: it has finalized #{number}, and #{} is shown",
-                self.head
+                self.head()
             )));
         }
         self.whole = false;
@@ -143,13 +147,13 @@ impl Feed {
             }
         }
         self.whole = true;
-        self.publish(number);
+        self.publish(view.block());
         info!(block = number, names = self.grace_until.len(), "names loaded");
-        Ok(())
+        Ok(view.block())
     }
 
-    fn publish(&mut self, number: u32) {
-        self.head = number.into();
+    fn publish(&mut self, block: FinalizedBlock) {
+        self.shown = Some(block);
         self.handle.store(self.builder.snapshot());
     }
 
