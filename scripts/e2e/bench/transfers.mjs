@@ -29,7 +29,7 @@ function compact(n) {
 
 const u32 = (n) => Uint8Array.of(n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff, n >>> 24);
 
-/** What all transfers of a run share: the call's and the extensions' fixed bytes. */
+/** What all transactions of a run share: the extensions' fixed bytes, and a transfer's call. */
 export function frame(api) {
   const { specVersion, transactionVersion } = api.runtimeVersion;
   return {
@@ -41,15 +41,20 @@ export function frame(api) {
   };
 }
 
-/** The bytes of a signed, immortal transfer without tip. `sign(publicKey, secret, message)` is wasm-crypto's. */
-export function encodeTransfer({ callIndex, implicit }, sign, from, toPublicKey, nonce) {
-  const call = Buffer.concat([callIndex, Uint8Array.of(0), toPublicKey, compact(Number(AMOUNT))]);
+/** The bytes of a signed, immortal transaction without tip. `sign(publicKey, secret, message)` is wasm-crypto's. */
+export function encodeSigned({ implicit }, sign, from, call, nonce) {
   const explicit = Buffer.concat([Uint8Array.of(0), compact(nonce), Uint8Array.of(0, 0)]);
   const signature = sign(from.publicKey, from.secret, Buffer.concat([call, explicit, implicit]));
   const body = Buffer.concat([
     Uint8Array.of(0x84, 0), from.publicKey, Uint8Array.of(1), signature, explicit, call,
   ]);
   return Buffer.concat([compact(body.length), body]);
+}
+
+/** The bytes of a signed transfer. */
+export function encodeTransfer(shared, sign, from, toPublicKey, nonce) {
+  const call = Buffer.concat([shared.callIndex, Uint8Array.of(0), toPublicKey, compact(Number(AMOUNT))]);
+  return encodeSigned(shared, sign, from, call, nonce);
 }
 
 /** Throws when the bytes made here are not what @polkadot/api reads as such a transfer. */
