@@ -11,9 +11,9 @@
 //!
 //! # Correctness
 //! What a finalized [`View`] shows is final as far as the node that was asked is honest, unless the client is a light one
-//! ([`Client::light`]): that verifies everything against the finality that the validators signed. A dishonest node can lie about balances and fees and withhold transactions. Calls are encoded by the metadata that
-//! the node serves: such a node can have another call signed than the one that was asked for. So sign through a node
-//! that you trust.
+//! ([`Client::light`]): that verifies everything against the finality that the validators signed. A dishonest node can
+//! lie about balances and fees and withhold transactions. Calls are encoded by the metadata that the node serves: such a
+//! node can have another call signed than the one that was asked for. So sign through a node that you trust.
 //!
 //! What is signed can't be changed afterwards or replayed on another chain, by any node: keys never leave this process,
 //! and a signature binds the call's bytes, the nonce, a lifetime and the genesis hash.

@@ -3,7 +3,8 @@
 //! Keeps the snapshot at the chain's finalized head.
 //!
 //! # Correctness
-//! Only finalized blocks are looked at (what that is, a node says or a light client verifies), in order and each once, so that nothing is ever answered that a fork took back.
+//! Only finalized blocks are looked at (what that is, a node says or a light client verifies), in order and each once, so
+//! that nothing is ever answered that a fork took back.
 //! A snapshot shows one block: its changes are all in it, and none of a later one. While the chain can't be reached the
 //! last snapshot stays, and the server answers from it until it is too old ([`super::Config::stale_after`]).
 
