@@ -34,15 +34,23 @@
 //! of every sibling; sums show that the units before the leaf are those before the chunk. Shards are longer than any other
 //! input of the hash, and leaves, inner nodes and roots begin with different bytes, so that none can pose as another.
 
+mod info;
+mod pay;
 mod proof;
 mod range;
 mod shard;
 mod statement;
 
+pub use info::{
+    ChallengeInfo, DisputeInfo, DriveInfo, GrantInfo, Head, HeldSlot, Role, SealedKey, SlotInfo, SlotState, Successor,
+    Target, Terms, VaultInfo, VaultStatus, Visibility, ADDRESSES_MAX, ADDRESS_BYTES_MAX, HEAD_BYTES_MAX,
+    SEALED_BYTES_MAX, SLOTS_MAX,
+};
+pub use pay::{rate_per_block, UNITS_PER_GIB};
 pub use proof::{ChunkProof, ProofError};
 pub use range::{Node, NodeAt, Range, LEAVES_MAX, PEAKS_MAX};
 pub use shard::{shard_id, Coding, ShardId, ShardSize, CHUNKS_PER_UNIT, CHUNK_BYTES, UNIT_BYTES};
-pub use statement::{Receipt, SlotAt, Ticket};
+pub use statement::{restore_chunk, Receipt, SlotAt, Ticket};
 
 /// Identifies a drive; the chain counts them.
 pub type DriveId = u64;

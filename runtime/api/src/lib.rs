@@ -7,7 +7,10 @@
 extern crate alloc;
 
 use alloc::vec::Vec;
-use cairn_primitives::names::{Label, ResolvedName};
+use cairn_primitives::{
+    names::{Label, ResolvedName},
+    storage::{ChallengeInfo, DisputeInfo, DriveId, DriveInfo, GrantInfo, HeldSlot, SlotAt, Terms, VaultInfo},
+};
 use codec::Codec;
 
 sp_api::decl_runtime_apis! {
@@ -38,5 +41,53 @@ sp_api::decl_runtime_apis! {
 
         /// The label that an account goes by, if the name's zone agrees.
         fn primary_of(account: AccountId) -> Option<Vec<u8>>;
+    }
+
+    /// Drives and the vaults that keep them. Lists have at most 256 entries a call; the next ones come after the last.
+    pub trait StorageApi<AccountId>
+    where
+        AccountId: Codec,
+    {
+        /// What storage costs here, and how fast its periods run.
+        fn terms() -> Terms;
+
+        /// A vault; none if the account has none.
+        fn vault(account: AccountId) -> Option<VaultInfo<AccountId>>;
+
+        /// Vaults from behind `after` on, in the state's order.
+        fn vaults_after(after: Option<AccountId>, limit: u32) -> Vec<VaultInfo<AccountId>>;
+
+        /// How many vaults could take a slot of so many units at this price now.
+        fn eligible_vaults(price: u128, capacity_units: u64) -> u32;
+
+        /// A drive; none if there is none with that number.
+        fn drive(id: DriveId) -> Option<DriveInfo<AccountId>>;
+
+        /// Numbers of an account's drives.
+        fn drives_of(owner: AccountId) -> Vec<DriveId>;
+
+        /// Slots that a vault has or is rebuilding, in order, from behind `after` on.
+        fn slots_of(vault: AccountId, after: Option<SlotAt>, limit: u32) -> Vec<HeldSlot>;
+
+        /// What a vault has to show now.
+        fn challenge(vault: AccountId) -> Option<ChallengeInfo>;
+
+        /// Open claims that a slot can't be read.
+        fn dispute(at: SlotAt) -> Option<DisputeInfo<AccountId>>;
+
+        /// What an account was granted of a drive.
+        fn grant(drive: DriveId, account: AccountId) -> Option<GrantInfo>;
+
+        /// To whom a drive was granted.
+        fn grants_of(drive: DriveId) -> Vec<(AccountId, GrantInfo)>;
+
+        /// Drives of others that were granted to an account.
+        fn granted_to(account: AccountId) -> Vec<DriveId>;
+
+        /// The X25519 key that an account published, for others to seal keys to it.
+        fn sealing_key(account: AccountId) -> Option<[u8; 32]>;
+
+        /// Plancks in the repair reserve, and slots that wait for a new vault.
+        fn repair() -> (u128, u32);
     }
 }

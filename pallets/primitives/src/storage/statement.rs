@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-use super::DriveId;
+use super::{DriveId, CHUNKS_PER_UNIT};
 
 const RECEIPT: &str = "storage/receipt/v1";
 const TICKET: &str = "storage/ticket/v1";
+const RESTORE: &str = "storage/restore/v1";
 
 /// One place of a drive, held by one vault at a time.
 #[derive(
@@ -53,11 +54,12 @@ impl Receipt {
     }
 }
 
-/// With what an owner or writer has vaults take shards.
+/// With what an owner or writer has one vault take shards. It names the slot, so that a vault that was shown one can't write
+/// to the others with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Ticket {
-    /// The drive to be written to.
-    pub drive: DriveId,
+    /// Where is written to.
+    pub at: SlotAt,
     /// The version that is being built: one more than the drive has on chain.
     pub version: u64,
     /// Number of the first stripe that may be written, which is also the first that may be written anew.
@@ -71,4 +73,20 @@ impl Ticket {
     pub fn to_sign(&self, genesis: &[u8; 32]) -> Vec<u8> {
         (TICKET, genesis, self).encode()
     }
+}
+
+/// The chunk that a vault shows when it takes over, or has caught up with, a slot whose log has this root and units, of
+/// which the first `trimmed_units` are given up. `None` if nothing is left to show.
+pub fn restore_chunk(
+    genesis: &[u8; 32],
+    at: SlotAt,
+    vault: &[u8; 32],
+    root: &[u8; 32],
+    trimmed_units: u64,
+    units: u64,
+) -> Option<u64> {
+    let chunks = units.checked_sub(trimmed_units)?.checked_mul(CHUNKS_PER_UNIT)?;
+    let hash = blake3::hash(&(RESTORE, genesis, at, vault, root).encode());
+    let drawn = u64::from_le_bytes(hash.as_bytes()[..8].try_into().ok()?);
+    Some(trimmed_units * CHUNKS_PER_UNIT + drawn.checked_rem(chunks)?)
 }
