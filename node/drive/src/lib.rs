@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Files to stripes and back: encryption, coding, manifest, sharing.
