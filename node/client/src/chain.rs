@@ -10,6 +10,8 @@ pub mod names;
 pub mod pools;
 pub mod session;
 pub mod staking;
+pub mod storage;
+pub mod vaults;
 
 #[cfg(test)]
 mod metadata_tests;

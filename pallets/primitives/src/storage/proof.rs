@@ -107,6 +107,36 @@ impl ChunkProof {
         }
     }
 
+    /// Units of the shard.
+    pub fn size(&self) -> ShardSize {
+        self.size
+    }
+
+    /// Chaining values from the chunk up to the shard's id.
+    pub fn within(&self) -> &[[u8; 32]] {
+        &self.within
+    }
+
+    /// Shards in the log.
+    pub fn leaves(&self) -> u64 {
+        self.leaves
+    }
+
+    /// The shard that holds the chunk.
+    pub fn leaf(&self) -> u64 {
+        self.leaf
+    }
+
+    /// Siblings from the leaf up to its peak.
+    pub fn path(&self) -> &[Node] {
+        &self.path
+    }
+
+    /// All peaks of the log.
+    pub fn peaks(&self) -> &[Node] {
+        &self.peaks
+    }
+
     /// The bytes of the chunk.
     pub fn data(&self) -> &[u8; CHUNK_BYTES] {
         &self.data
