@@ -13,8 +13,8 @@
 //! - There are no calls, events or errors.
 //!
 //! Other pallets read single values through [`EpochDurationBlocks`], [`SessionsPerEra`], [`BondingDurationEras`],
-//! [`SlashDeferDurationEras`], [`NamesPeriod`] and [`Period`], which are `Get`s: each costs one storage read, charged once a block by
-//! this pallet's `on_initialize` (later reads in the same block are served from the overlay).
+//! [`SlashDeferDurationEras`], [`NamesPeriod`], [`StoragePeriodBlocks`], [`StorageProofs`] and [`Period`], which are `Get`s: each
+//! costs one storage read, charged once a block by this pallet's `on_initialize` (later reads in the same block are served from the overlay).
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -123,6 +123,22 @@ pub struct NamesPeriod<T, const BLOCKS: u32>(PhantomData<T>);
 impl<T: Config, const BLOCKS: u32> Get<u32> for NamesPeriod<T, BLOCKS> {
     fn get() -> u32 {
         BLOCKS.checked_div(Parameters::<T>::get().names_speedup).unwrap_or(BLOCKS).max(1)
+    }
+}
+
+/// Blocks of a proof period of storage.
+pub struct StoragePeriodBlocks<T>(PhantomData<T>);
+impl<T: Config> Get<u32> for StoragePeriodBlocks<T> {
+    fn get() -> u32 {
+        Parameters::<T>::get().storage_period_blocks
+    }
+}
+
+/// Chunks that a vault has to show in a period.
+pub struct StorageProofs<T>(PhantomData<T>);
+impl<T: Config> Get<u32> for StorageProofs<T> {
+    fn get() -> u32 {
+        Parameters::<T>::get().storage_proofs
     }
 }
 

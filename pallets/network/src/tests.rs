@@ -44,6 +44,8 @@ fn genesis_values_are_what_the_getters_give() {
         assert_eq!(crate::SessionsPerEra::<Test>::get(), 2);
         assert_eq!(crate::BondingDurationEras::<Test>::get(), 3);
         assert_eq!(crate::SlashDeferDurationEras::<Test>::get(), 0);
+        assert_eq!(crate::StoragePeriodBlocks::<Test>::get(), 20);
+        assert_eq!(crate::StorageProofs::<Test>::get(), 4);
         assert_eq!(<Period<Test, 403_200> as Get<u32>>::get(), 20);
         assert_eq!(<Period<Test, 1> as Get<u32>>::get(), 1, "a period is never empty");
     });
@@ -59,6 +61,8 @@ fn every_bound_is_checked() {
         NetworkParameters { epoch_duration_blocks: 28_800, sessions_per_era: 100, ..good.clone() },
         NetworkParameters { bonding_duration_eras: 1, slash_defer_duration_eras: 0, ..good.clone() },
         NetworkParameters { bonding_duration_eras: 60, slash_defer_duration_eras: 59, ..good.clone() },
+        NetworkParameters { storage_period_blocks: 16, storage_proofs: 1, ..good.clone() },
+        NetworkParameters { storage_period_blocks: 201_600, storage_proofs: 16, ..good.clone() },
     ] {
         assert_eq!(edge.check(), Ok(()), "{edge:?}");
     }
@@ -75,6 +79,10 @@ fn every_bound_is_checked() {
             "slashDeferDurationEras",
         ),
         (NetworkParameters { governance_speedup: 0, ..good.clone() }, "governanceSpeedup"),
+        (NetworkParameters { storage_period_blocks: 15, ..good.clone() }, "storagePeriodBlocks"),
+        (NetworkParameters { storage_period_blocks: 201_601, ..good.clone() }, "storagePeriodBlocks"),
+        (NetworkParameters { storage_proofs: 0, ..good.clone() }, "storageProofs"),
+        (NetworkParameters { storage_proofs: 17, ..good.clone() }, "storageProofs"),
     ] {
         let why = bad.check().expect_err("out of bounds");
         assert!(why.starts_with(field), "{why}");
