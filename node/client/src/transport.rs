@@ -24,7 +24,7 @@ use tokio::{sync::Mutex, time};
 use crate::{error::Unreachable, Hash};
 
 mod light;
-pub use light::LightSpecification;
+pub use light::{LightSpecification, SPECIFICATION_BYTES_MAX};
 
 /// How often one request is sent before its failure is the caller's.
 const ATTEMPTS_MAX: usize = 3;

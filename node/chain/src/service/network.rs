@@ -55,11 +55,11 @@ pub fn start<Net: NetworkBackend<Block, Hash>>(
         net_config.add_notification_protocol(grandpa_config);
     }
 
-    let warp_sync = Arc::new(Warp(Arc::new(NetworkProvider::new(
+    let warp_sync = Arc::new(Warp(NetworkProvider::new(
         shared.backend.clone(),
         grandpa_link.shared_authority_set().clone(),
         Vec::new(), // No authority set was ever replaced by hand on a Cairn chain.
-    ))));
+    )));
 
     let (service, system_rpc_tx, tx_handler_controller, sync, _bitswap) =
         sc_service::build_network(BuildNetworkParams {

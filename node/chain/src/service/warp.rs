@@ -15,10 +15,10 @@ use cairn_runtime::{
 };
 use sc_network_sync::strategy::warp::{EncodedProof, VerificationResult, Verifier, WarpSyncProvider};
 use sp_runtime::{traits::Header as _, Justifications};
-use std::{error::Error, mem, sync::Arc};
+use std::{error::Error, mem};
 
 /// Another provider, whose verified proofs leave out the target's parent.
-pub struct Warp<P>(pub Arc<P>);
+pub struct Warp<P>(pub P);
 
 impl<P: WarpSyncProvider<Block>> WarpSyncProvider<Block> for Warp<P> {
     fn generate(&self, start: Hash) -> Result<EncodedProof, Box<dyn Error + Send + Sync>> {

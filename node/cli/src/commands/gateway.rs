@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cairn_client::{Client, LightSpecification};
+use cairn_client::{Client, LightSpecification, SPECIFICATION_BYTES_MAX};
 use cairn_gateway::dns::{
     self, CertificateFiles, Config, Feed, Nameserver, SnapshotBuilder, SnapshotHandle, ZoneSettings,
 };
@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::{
     context::Context,
     failure::{failed, usage, usage_with_remedy, Result},
+    keystore::read_text,
     output::Report,
 };
 
@@ -151,7 +152,8 @@ impl ZoneArgs {
     /// The node at --url, or a light client.
     async fn client(&self, context: &Context) -> Result<Client> {
         let Some(path) = &self.light else { return Ok(context.client().await?.clone()) };
-        let json = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+        let json = read_text(path, SPECIFICATION_BYTES_MAX as u64, "a chain specification")
+            .with_context(|| format!("can't read {}", path.display()))?;
         let _progress = context.output.progress("following finality to the present");
         Ok(Client::light(LightSpecification::new(&json, &self.bootnode)?).await?)
     }

@@ -22,7 +22,7 @@ use super::Connect;
 /// nothing for longer is replaced.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// A specification with its genesis state is a few megabytes; nothing larger is parsed.
-const SPECIFICATION_BYTES_MAX: usize = 256 << 20;
+pub const SPECIFICATION_BYTES_MAX: usize = 256 << 20;
 const BOOTNODES_MAX: usize = 64;
 
 /// Where a light client begins: a chain's specification with its genesis state or a checkpoint, and nodes to meet.
