@@ -7,6 +7,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use cairn_primitives::storage::{shard_id, Node, Range, ShardSize, SlotAt};
 use codec::{Compact, Encode};
 use scale_info::{form::PortableForm, PortableRegistry, TypeDef, TypeDefPrimitive};
 use subxt::{
@@ -22,10 +23,11 @@ use super::{
     pools::{self, Pool, PoolMember},
     session,
     staking::{self, *},
+    storage, vaults,
 };
 use crate::{AccountId, Call};
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     include_str!("accounts.rs"),
     include_str!("clock.rs"),
     include_str!("contracts.rs"),
@@ -33,6 +35,8 @@ const SOURCES: [&str; 7] = [
     include_str!("pools.rs"),
     include_str!("session.rs"),
     include_str!("staking.rs"),
+    include_str!("storage.rs"),
+    include_str!("vaults.rs"),
 ];
 
 fn metadata() -> Metadata {
@@ -167,6 +171,30 @@ fn every_call_is_encoded_by_the_runtimes_own_types() {
         names_::set_manager(&label(), None),
         names_::set_primary(Some(&label())),
         names_::release(&label()),
+        storage::create_drive(storage::Coding::K4, 1, 2, 3, storage::Visibility::Public([4; 32])),
+        storage::top_up(1, 2),
+        storage::resize(1, 2),
+        storage::checkpoint(1, &checkpoint()),
+        storage::trim(1, 2, 3),
+        storage::set_visibility(1, storage::Visibility::Private),
+        storage::grant(1, &bob, storage::Role::Writer, Some(9), &[5; 80]),
+        storage::revoke(1, &bob),
+        storage::transfer_drive(1, &bob),
+        storage::close(1),
+        storage::publish_key(&[6; 32]),
+        storage::prove(7, &[chunk_proof()]),
+        storage::restore(SlotAt { drive: 1, slot: 2 }, Some(&chunk_proof())),
+        storage::restore(SlotAt { drive: 1, slot: 2 }, None),
+        storage::leave_slots(&[SlotAt { drive: 1, slot: 2 }]),
+        storage::dispute(SlotAt { drive: 1, slot: 2 }, 3),
+        storage::answer_dispute(SlotAt { drive: 1, slot: 2 }, &chunk_proof()),
+        vaults::register(1, 2, &["127.0.0.1:7700".into()], &[8; 32], 9),
+        vaults::update(Some(1), None, Some(&["[::1]:7700".into()]), Some(&[8; 32])),
+        vaults::set_paused(true),
+        vaults::bond_more(1),
+        vaults::unbond(1),
+        vaults::begin_exit(),
+        vaults::finish_exit(),
     ];
     let encoded = |call: &Call| {
         at.transactions().call_data(&call.payload).unwrap_or_else(|error| panic!("{}: {error}", call.name()))
@@ -193,6 +221,48 @@ fn zone() -> names_::Zone {
     };
     let sets = vec![set("", &[&[192, 0, 2, 1], &[192, 0, 2, 2]]), set("www", &[&[192, 0, 2, 3]])];
     names_::Zone::from_sets(sets).expect("valid")
+}
+
+fn checkpoint() -> storage::Checkpoint {
+    storage::Checkpoint {
+        expected_version: 1,
+        units: 2,
+        roots: vec![[3; 32]; 4],
+        signatures: vec![Some([4; 64]), None, Some([5; 64]), Some([6; 64])],
+        head: vec![7; 60],
+    }
+}
+
+/// Of the second of three shards.
+fn chunk_proof() -> storage::ChunkProof {
+    let shards: Vec<Vec<u8>> = (0..3u8).map(|byte| vec![byte; ShardSize::K16.bytes()]).collect();
+    let (mut range, mut nodes) = (Range::default(), std::collections::HashMap::new());
+    for shard in &shards {
+        let leaf = Node::leaf(&shard_id(shard), ShardSize::K16);
+        assert!(range.append(leaf, |at, node| drop(nodes.insert(at, node))));
+    }
+    storage::ChunkProof::new(&range, 21, 1, 4, &shards[1], |at| nodes.get(&at).copied()).expect("it is there")
+}
+
+/// Proofs and checkpoints are put into calls field by field; the bytes must be those of the types that the runtime decodes.
+#[test]
+fn proofs_and_checkpoints_are_encoded_as_the_runtime_decodes_them() {
+    let at = offline();
+    let args = |call: Call| at.transactions().call_data(&call.payload).expect("encodes")[2..].to_vec();
+    let (proof, slot) = (chunk_proof(), SlotAt { drive: 1, slot: 2 });
+    assert_eq!(args(storage::prove(7, &[proof.clone(), proof.clone()])), (7u32, vec![&proof, &proof]).encode());
+    assert_eq!(args(storage::restore(slot, Some(&proof))), (1u64, 2u8, Some(&proof)).encode());
+    assert_eq!(args(storage::restore(slot, None)), (1u64, 2u8, None::<u8>).encode());
+    assert_eq!(args(storage::answer_dispute(slot, &proof)), (1u64, 2u8, &proof).encode());
+    let made = checkpoint();
+    assert_eq!(
+        args(storage::checkpoint(1, &made)),
+        (1u64, made.expected_version, made.units, &made.roots, &made.signatures, &made.head).encode()
+    );
+    assert_eq!(
+        args(storage::create_drive(storage::Coding::K4, 1, 2, 3, storage::Visibility::Public([4; 32]))),
+        (storage::Coding::K4, 1u64, 2u128, 3u128, storage::Visibility::Public([4; 32])).encode()
+    );
 }
 
 /// Zones are put into calls field by field; the bytes must be those of the type that the runtime decodes.
@@ -263,6 +333,58 @@ fn the_names_api_has_the_layout_that_is_written_by_hand() {
             .unwrap_or_else(|error| panic!("{}: {error}", method.name()));
         assert!(input.is_empty(), "{}: bytes are left over", method.name());
     }
+}
+
+#[test]
+fn the_storage_api_has_the_layout_that_is_written_by_hand() {
+    let metadata = &metadata();
+    let api_name = "StorageApi";
+    let api = metadata.runtime_api_trait_by_name(api_name).expect("the runtime has storage");
+    let (account, slot) = (AccountId::from([1; 32]), SlotAt { drive: 1, slot: 2 });
+    let arguments = [
+        ("terms", ().encode()),
+        ("vault", account.encode()),
+        ("vaults_after", (Some(account), 5u32).encode()),
+        ("eligible_vaults", (1u128, 2u64).encode()),
+        ("drive", 1u64.encode()),
+        ("drives_of", account.encode()),
+        ("slots_of", (account, Some(slot), 5u32).encode()),
+        ("challenge", account.encode()),
+        ("dispute", slot.encode()),
+        ("grant", (1u64, account).encode()),
+        ("grants_of", 1u64.encode()),
+        ("granted_to", account.encode()),
+        ("sealing_key", account.encode()),
+        ("repair", ().encode()),
+    ];
+    assert_eq!(api.methods().count(), arguments.len(), "a method is not in this test");
+    for (method, args) in arguments {
+        check_arguments(metadata, api_name, method, &args);
+    }
+    // Samples of what the runtime may answer decode to the types that are used here.
+    fn check<T: codec::DecodeAll>(metadata: &Metadata, api: &str, method: &str) {
+        let api = metadata.runtime_api_trait_by_name(api).expect("checked above");
+        let id = api.method_by_name(method).expect("checked above").output_ty();
+        for choice in 0..6 {
+            let mut bytes = Vec::new();
+            sample(metadata.types(), id, choice, 0, &mut bytes);
+            assert!(T::decode_all(&mut &bytes[..]).is_ok(), "{method}, choice {choice}");
+        }
+    }
+    check::<storage::Terms>(metadata, api_name, "terms");
+    check::<Option<vaults::Vault>>(metadata, api_name, "vault");
+    check::<Vec<vaults::Vault>>(metadata, api_name, "vaults_after");
+    check::<u32>(metadata, api_name, "eligible_vaults");
+    check::<Option<storage::Drive>>(metadata, api_name, "drive");
+    check::<Vec<storage::DriveId>>(metadata, api_name, "drives_of");
+    check::<Vec<vaults::HeldSlot>>(metadata, api_name, "slots_of");
+    check::<Option<vaults::Challenge>>(metadata, api_name, "challenge");
+    check::<Option<storage::Dispute>>(metadata, api_name, "dispute");
+    check::<Option<storage::GrantInfo>>(metadata, api_name, "grant");
+    check::<Vec<(AccountId, storage::GrantInfo)>>(metadata, api_name, "grants_of");
+    check::<Vec<storage::DriveId>>(metadata, api_name, "granted_to");
+    check::<Option<[u8; 32]>>(metadata, api_name, "sealing_key");
+    check::<(u128, u32)>(metadata, api_name, "repair");
 }
 
 /// All calls that the sources make are in the test above.

@@ -58,6 +58,13 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
         "Names::PrimaryMismatch" => "set the name's ACCOUNT record to this account first",
         "Names::TransferMissing" => "the owner offers it first: `cairn name transfer`",
         "Names::ZoneFull" => "remove records that are no longer needed",
+        "Storage::NotEnoughVaults" => {
+            "offer a higher --price, ask for less --capacity or a narrower --coding, or wait for more vaults: `cairn vault list`"
+        },
+        "Storage::VersionDiffers" => "another device has written meanwhile: run the command again",
+        "Storage::DriveNotFound" => "check the drive's number: `cairn drive list`",
+        "Storage::NotAuthorized" => "sign with the drive's owner, or ask for a grant that allows it",
+        "Vaults::BondTooSmall" => "put more at stake: `cairn vault register --bond`, or offer less capacity",
         "Contracts::OutOfGas" => "allow more gas",
         "Contracts::StorageDepositLimitExhausted" => "allow a larger storage deposit",
         "Contracts::StorageDepositNotEnoughFunds" => "fund the account: it can't cover the storage deposit",
