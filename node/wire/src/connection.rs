@@ -265,12 +265,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`WireError::Protocol`] if they are more than one message takes (4 MiB or 1,024 shards), or no shards.
-    pub async fn send_append(
-        &self,
-        at: SlotAt,
-        first_leaf: u64,
-        shards: Vec<Bytes>,
-    ) -> Result<Appending, WireError> {
+    pub async fn send_append(&self, at: SlotAt, first_leaf: u64, shards: Vec<Bytes>) -> Result<Appending, WireError> {
         let sizes: Option<Vec<_>> = shards.iter().map(|shard| ShardSize::from_bytes(shard.len())).collect();
         let sizes = sizes.ok_or(WireError::Protocol("a shard has 4, 16, 64 or 256 KiB"))?;
         let fits = shards.iter().map(Bytes::len).sum::<usize>() <= BODY_BYTES_MAX;
@@ -322,7 +317,9 @@ impl Connection {
     ) -> Result<Vec<(ShardId, ShardSize)>, WireError> {
         let count = count.clamp(1, LEAVES_MAX);
         match self.ask("ids of shards", Request::Leaves { at, first_leaf, count }).await? {
-            Answer::Leaves { leaves } if !leaves.is_empty() && leaves.len() <= count as usize => Ok(leaves.into_inner()),
+            Answer::Leaves { leaves } if !leaves.is_empty() && leaves.len() <= count as usize => {
+                Ok(leaves.into_inner())
+            },
             _ => Err(UNFIT),
         }
     }

@@ -53,7 +53,8 @@ impl ServiceKey {
     /// # Errors
     /// [`WireError::Key`] if there is none.
     pub fn from_secret(secret: Zeroizing<[u8; SECRET_BYTES]>) -> Result<Self, WireError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&secret[..]).map_err(|error| WireError::Key(error.to_string()))?;
+        let pair =
+            Ed25519KeyPair::from_seed_unchecked(&secret[..]).map_err(|error| WireError::Key(error.to_string()))?;
         Ok(ServiceKey { pair, secret })
     }
 
