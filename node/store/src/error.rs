@@ -20,11 +20,17 @@ pub enum StoreError {
         /// Shards in the log.
         leaves: u64,
     },
-    /// What is committed can't be cut.
-    #[error("the first {leaves} shards are committed")]
-    Committed {
-        /// Shards that are.
+    /// What is committed, or was promised by a receipt, can't be cut.
+    #[error("the first {leaves} shards are committed, or were promised by a receipt")]
+    Kept {
+        /// Shards that can't be cut.
         leaves: u64,
+    },
+    /// The log would be longer than it may be.
+    #[error("the log may have {units_max} units")]
+    NoRoom {
+        /// What it may have.
+        units_max: u64,
     },
     /// The log doesn't have it, or no more.
     #[error("the log doesn't have it, or no more")]

@@ -20,9 +20,20 @@ pub struct Head {
     pub trimmed_leaves: u64,
     /// Their units.
     pub trimmed_units: u64,
+    /// Shards that a receipt was given for, which may still be committed: these aren't cut either.
+    pub sealed_leaves: u64,
+    /// The drive's version that they were to become; the promise ends once the drive is there.
+    pub sealed_version: u64,
+    /// Block until which somebody may be writing behind what is committed.
+    pub tail_until_block: u32,
 }
 
 impl Head {
+    /// Shards that can't be cut.
+    pub fn kept_leaves(&self) -> u64 {
+        self.committed_leaves.max(self.sealed_leaves)
+    }
+
     /// Bytes of the log, those given up included: where the next shard goes.
     pub(crate) fn bytes(&self) -> u64 {
         self.range.units().saturating_mul(UNIT_BYTES as u64)

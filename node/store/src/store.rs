@@ -139,6 +139,7 @@ impl Store {
             trimmed_leaves: front.leaves(),
             trimmed_units: front.units(),
             range: front,
+            ..Head::default()
         };
         log.set_length(head.bytes()).map_err(StoreError::io("a new log"))?;
         let made = head.clone();
@@ -183,21 +184,30 @@ impl Store {
         let reply: Reply<Range> = Box::new(move |result| {
             let _ = sender.send(result);
         });
-        self.append_then(at, first_leaf, sizes, bytes, reply);
+        self.append_then(at, first_leaf, sizes, bytes, u64::MAX, reply);
         result.recv().unwrap_or(Err(StoreError::Failed))
     }
 
     /// Writes the shards `bytes` as shards `first_leaf..` of a log, and has `reply` called with the log's new end once they are
-    /// safe. If the log is longer, it is cut there first. Calls for one log are to be made one after the other; they need not
-    /// wait for replies.
+    /// safe. If the log is longer, it is cut there first; it may have `units_max` units after that. Calls for one log are to be
+    /// made one after the other; they need not wait for replies.
     ///
     /// # Errors
-    /// To `reply`: [`StoreError::Gap`] if shards are missing before them, [`StoreError::Committed`] if what is committed would
-    /// be cut, [`StoreError::Differs`] if `bytes` are not of these sizes, [`StoreError::DiskFull`], [`StoreError::Changed`] if
-    /// the log was cut meanwhile, [`StoreError::Poisoned`] if it has to be opened again.
-    pub fn append_then(&self, at: SlotAt, first_leaf: u64, sizes: &[ShardSize], bytes: &[u8], reply: Reply<Range>) {
+    /// To `reply`: [`StoreError::Gap`] if shards are missing before them, [`StoreError::Kept`] if what is committed or promised
+    /// would be cut, [`StoreError::NoRoom`], [`StoreError::Differs`] if `bytes` are not of these sizes,
+    /// [`StoreError::DiskFull`], [`StoreError::Changed`] if the log was cut meanwhile, [`StoreError::Poisoned`] if it has to be
+    /// opened again.
+    pub fn append_then(
+        &self,
+        at: SlotAt,
+        first_leaf: u64,
+        sizes: &[ShardSize],
+        bytes: &[u8],
+        units_max: u64,
+        reply: Reply<Range>,
+    ) {
         let mut reply = Some(reply);
-        if let Err(error) = self.begin_append(at, first_leaf, sizes, bytes, &mut reply) {
+        if let Err(error) = self.begin_append(at, first_leaf, sizes, bytes, units_max, &mut reply) {
             if let Some(reply) = reply {
                 reply(Err(error));
             }
@@ -210,6 +220,7 @@ impl Store {
         first_leaf: u64,
         sizes: &[ShardSize],
         bytes: &[u8],
+        units_max: u64,
         reply: &mut Option<Reply<Range>>,
     ) -> Result<(), StoreError> {
         if sizes.iter().map(|size| size.bytes()).sum::<usize>() != bytes.len() {
@@ -258,6 +269,9 @@ impl Store {
                 return Err(StoreError::LogFull);
             }
         }
+        if range.units() > units_max && !leaves.is_empty() {
+            return Err(StoreError::NoRoom { units_max });
+        }
         if let Some((_, first)) = leaves.first() {
             // If this fails, what was written is behind the log's end, and of no account.
             log.write(bytes, first.offset()).map_err(StoreError::io("shards"))?;
@@ -269,16 +283,16 @@ impl Store {
         self.send(Job::Append(Box::new(append)))
     }
 
-    /// Cuts a log so that it has `leaves` shards; what is committed can't be cut. Does nothing if it isn't longer.
+    /// Cuts a log so that it has `leaves` shards; what is committed or promised can't be cut. Does nothing if it isn't longer.
     ///
     /// # Errors
-    /// [`StoreError::Committed`].
+    /// [`StoreError::Kept`].
     pub fn cut(&self, at: SlotAt, leaves: u64) -> Result<(), StoreError> {
         let (slot, index) = (self.slot(at)?, Arc::clone(&self.index));
         self.change(move |writer| {
             let head = slot.state().head.clone();
-            if leaves < head.committed_leaves {
-                return Err(StoreError::Committed { leaves: head.committed_leaves });
+            if leaves < head.kept_leaves() {
+                return Err(StoreError::Kept { leaves: head.kept_leaves() });
             }
             if leaves < head.range.leaves() {
                 let range = read::range_of(&index, at, leaves)?;
@@ -307,20 +321,15 @@ impl Store {
     /// [`StoreError::Missing`] if the log is shorter, [`StoreError::NotAnEnd`] if no shard ends there.
     pub fn commit(&self, at: SlotAt, units: u64) -> Result<(), StoreError> {
         let leaves = self.prefix(at, units)?.leaves();
-        let slot = self.slot(at)?;
-        self.change(move |writer| {
-            let mut head = slot.state().head.clone();
+        self.change_head(at, move |head, _| {
             if leaves > head.range.leaves() {
                 return Err(StoreError::Changed);
             }
-            if leaves > head.committed_leaves {
+            let further = leaves > head.committed_leaves;
+            if further {
                 (head.committed_leaves, head.committed_units) = (leaves, units);
-                let mut changes = Changes::default();
-                changes.head(at, &head);
-                writer.write(changes)?;
-                slot.state().head = head;
             }
-            Ok(())
+            Ok(further)
         })
     }
 
@@ -409,12 +418,62 @@ impl Store {
         Ok(damaged)
     }
 
-    /// Keeps the last receipt of a log.
+    /// Where a log ends once all that was given to it before is safe, or has failed.
     ///
     /// # Errors
-    /// Of the disk.
-    pub fn save_receipt(&self, receipt: Receipt, signature: [u8; 64]) -> Result<(), StoreError> {
-        self.save(move |changes| changes.receipt(&receipt, &signature))
+    /// [`StoreError::UnknownSlot`], [`StoreError::Poisoned`].
+    pub fn settle(&self, at: SlotAt) -> Result<Head, StoreError> {
+        let slot = self.slot(at)?;
+        self.change(move |_| {
+            let state = slot.state();
+            match (state.removed, state.poisoned) {
+                (true, _) => Err(StoreError::UnknownSlot(at)),
+                (_, true) => Err(StoreError::Poisoned),
+                _ => Ok(state.head.clone()),
+            }
+        })
+    }
+
+    /// Promises a log to be kept as it is, for the drive's version `version`, and keeps the receipt that says so.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if the log isn't what the receipt says.
+    pub fn seal(&self, receipt: Receipt, signature: [u8; 64], version: u64) -> Result<(), StoreError> {
+        self.change_head(receipt.at, move |head, changes| {
+            if (head.range.units(), head.range.root()) != (receipt.units, receipt.root) {
+                return Err(StoreError::Changed);
+            }
+            head.sealed_leaves = head.range.leaves();
+            head.sealed_version = head.sealed_version.max(version);
+            changes.receipt(&receipt, &signature);
+            Ok(true)
+        })
+    }
+
+    /// Ends the promise of [`Self::seal`] once the drive is at the version that was meant, or at a later one.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSlot`], and those of the disk.
+    pub fn unseal(&self, at: SlotAt, version: u64) -> Result<(), StoreError> {
+        self.change_head(at, move |head, _| {
+            let ends = head.sealed_leaves > 0 && head.sealed_version <= version;
+            if ends {
+                head.sealed_leaves = 0;
+            }
+            Ok(ends)
+        })
+    }
+
+    /// Notes until which block somebody may write to a log's tail.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSlot`], and those of the disk.
+    pub fn expect_writes(&self, at: SlotAt, until_block: u32) -> Result<(), StoreError> {
+        self.change_head(at, move |head, _| {
+            let later = until_block > head.tail_until_block;
+            head.tail_until_block = head.tail_until_block.max(until_block);
+            Ok(later)
+        })
     }
 
     /// The last receipt of a log.
@@ -519,6 +578,28 @@ impl Store {
             let mut changes = Changes::default();
             change(&mut changes);
             writer.write(changes)
+        })
+    }
+
+    /// Changes a log's head, if `change` says that it did.
+    fn change_head(
+        &self,
+        at: SlotAt,
+        change: impl FnOnce(&mut Head, &mut Changes) -> Result<bool, StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let slot = self.slot(at)?;
+        self.change(move |writer| {
+            let mut head = slot.state().head.clone();
+            if slot.state().removed {
+                return Err(StoreError::UnknownSlot(at));
+            }
+            let mut changes = Changes::default();
+            if change(&mut head, &mut changes)? {
+                changes.head(at, &head);
+                writer.write(changes)?;
+                slot.state().head = head;
+            }
+            Ok(())
         })
     }
 

@@ -65,6 +65,19 @@ pub async fn read_bytes<R: AsyncRead + Unpin>(reader: &mut R, length: usize) -> 
     Ok(bytes.freeze())
 }
 
+/// Reads over so many bytes without keeping them.
+///
+/// # Errors
+/// [`WireError::Closed`] if the stream fails or ends.
+pub async fn skip<R: AsyncRead + Unpin>(reader: &mut R, length: usize) -> Result<(), WireError> {
+    let mut limited = reader.take(length as u64);
+    let skipped = tokio::io::copy(&mut limited, &mut tokio::io::sink()).await.map_err(WireError::closed)?;
+    match skipped == length as u64 {
+        true => Ok(()),
+        false => Err(WireError::closed(std::io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
 /// Writes a frame; the body may come in parts. The stream isn't flushed.
 ///
 /// # Errors

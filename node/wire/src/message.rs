@@ -201,6 +201,11 @@ pub enum RefusalCode {
     Unsupported,
     /// The vault has a problem of its own.
     Internal,
+    /// So many shards can't be cut: they are committed, or a receipt for them was given which may still be used.
+    Kept {
+        /// Shards that stay.
+        leaves: u64,
+    },
 }
 
 impl Refusal {
@@ -240,6 +245,9 @@ impl std::fmt::Display for Refusal {
             RefusalCode::WrongChain => f.write_str("the vault serves another chain"),
             RefusalCode::Unsupported => f.write_str("the vault doesn't know this request"),
             RefusalCode::Internal => f.write_str("the vault has a problem"),
+            RefusalCode::Kept { leaves } => {
+                write!(f, "the first {leaves} shards are committed, or promised by a receipt")
+            },
         }?;
         match self.text() {
             text if text.is_empty() => Ok(()),

@@ -12,26 +12,23 @@ use crate::{
 
 /// Reads the next request with its number and body; `None` once the client has closed the connection.
 ///
-/// A server that limits its memory calls [`frame::read_lengths`] and [`read_after`] instead, and waits in between until it has
-/// room. A body is read only if the request goes with it.
+/// A server that limits what it takes calls [`frame::read_lengths`], [`read_request`], and then [`frame::read_bytes`] or
+/// [`frame::skip`] for the body.
 ///
 /// # Errors
 /// [`WireError::Protocol`] for what is no request, [`WireError::Closed`] if the stream fails.
 pub async fn read<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Option<(u32, Request, Bytes)>, WireError> {
-    match frame::read_lengths(reader).await? {
-        Some(lengths) => read_after(reader, lengths).await.map(Some),
-        None => Ok(None),
-    }
+    let Some(lengths) = frame::read_lengths(reader).await? else { return Ok(None) };
+    let (id, request) = read_request(reader, lengths).await?;
+    let body = frame::read_bytes(reader, lengths.body).await?;
+    Ok(Some((id, request, body)))
 }
 
-/// Reads a request whose lengths are read already.
+/// Reads a request, whose frame has these lengths; its body comes next on the stream, and is as long as the request says.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn read_after<R: AsyncRead + Unpin>(
-    reader: &mut R,
-    lengths: Lengths,
-) -> Result<(u32, Request, Bytes), WireError> {
+pub async fn read_request<R: AsyncRead + Unpin>(reader: &mut R, lengths: Lengths) -> Result<(u32, Request), WireError> {
     let header = frame::read_bytes(reader, lengths.header).await?;
     let (id, request) = message::decode(&header).ok_or(WireError::Protocol("this is no request"))?;
     let expected = match &request {
@@ -41,8 +38,7 @@ pub async fn read_after<R: AsyncRead + Unpin>(
     if lengths.body != expected {
         return Err(WireError::Protocol("the body isn't what the request says"));
     }
-    let body = frame::read_bytes(reader, lengths.body).await?;
-    Ok((id, request, body))
+    Ok((id, request))
 }
 
 /// Writes an answer to request `id`; the stream isn't flushed.

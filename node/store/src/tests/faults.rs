@@ -47,7 +47,7 @@ fn all_that_waits_behind_a_failure_fails_with_it() {
     for (number, shard) in small(5).iter().enumerate() {
         let sender = sender.clone();
         let reply = Box::new(move |result: Result<Range, StoreError>| sender.send(result).expect("it is heard"));
-        bench.store().append_then(AT, number as u64, &[ShardSize::K4], shard, reply);
+        bench.store().append_then(AT, number as u64, &[ShardSize::K4], shard, u64::MAX, reply);
     }
     drop(sender);
     let results: Vec<_> = replies.iter().collect();

@@ -56,8 +56,8 @@ fn the_tail_is_written_anew_and_what_is_committed_is_not() {
     shards.truncate(4);
     shards.extend(others);
     check(bench.store(), AT, &shards, 0);
-    assert!(matches!(bench.append(2, &small(1)), Err(StoreError::Committed { leaves: 3 })));
-    assert!(matches!(bench.store().cut(AT, 2), Err(StoreError::Committed { leaves: 3 })));
+    assert!(matches!(bench.append(2, &small(1)), Err(StoreError::Kept { leaves: 3 })));
+    assert!(matches!(bench.store().cut(AT, 2), Err(StoreError::Kept { leaves: 3 })));
     bench.restart();
     check(bench.store(), AT, &shards, 0);
     // No shards only cut.
@@ -137,8 +137,8 @@ fn reading_gives_what_fits_and_at_least_one() {
 fn a_removed_log_leaves_nothing_behind() {
     let mut bench = Bench::with_log();
     bench.append(0, &small(5)).expect("they are taken");
-    let receipt = Receipt { at: AT, root: [1; 32], units: 5 };
-    bench.store().save_receipt(receipt, [7; 64]).expect("kept");
+    let receipt = Receipt { at: AT, root: range_of(&small(5)).root(), units: 5 };
+    bench.store().seal(receipt, [7; 64], 1).expect("it is what the log is");
     assert_eq!(bench.store().receipt(AT).expect("readable"), Some((receipt, [7; 64])));
     bench.store().remove(AT).expect("it is there");
     assert!(bench.store().head(AT).is_none() && bench.disk.bytes(AT).is_none());
@@ -150,6 +150,52 @@ fn a_removed_log_leaves_nothing_behind() {
     check(bench.store(), AT, &[], 0);
     bench.append(0, &small(1)).expect("and is empty");
     check(bench.store(), AT, &small(1), 0);
+}
+
+#[test]
+fn what_a_receipt_promised_is_kept_until_the_drive_has_moved_on() {
+    let mut bench = Bench::with_log();
+    bench.append(0, &small(5)).expect("they are taken");
+    let range = range_of(&small(5));
+    let receipt = |units, root| Receipt { at: AT, root, units };
+    for wrong in [receipt(4, range.root()), receipt(5, [0; 32]), receipt(4, range_of(&small(4)).root())] {
+        assert!(matches!(bench.store().seal(wrong, [0; 64], 3), Err(StoreError::Changed)));
+    }
+    bench.append(3, &small(5)[3..]).expect("nothing is promised yet");
+    bench.store().seal(receipt(5, range.root()), [0; 64], 3).expect("it is what the log is");
+    bench.restart();
+    bench.store().unseal(AT, 2).expect("the drive isn't there yet");
+    assert!(matches!(bench.append(4, &[]), Err(StoreError::Kept { leaves: 5 })));
+    bench.append(5, &[shard(ShardSize::K4, 9)]).expect("more can follow");
+    bench.store().unseal(AT, 3).expect("the drive is there");
+    assert_eq!(bench.append(2, &[]).expect("nothing is promised any more").leaves(), 2);
+}
+
+#[test]
+fn a_log_may_have_so_many_units_and_no_more() {
+    let bench = Bench::with_log();
+    bench.append(0, &small(3)).expect("they are taken");
+    let append = |first, size: ShardSize, units_max| {
+        let (sender, result) = std::sync::mpsc::channel();
+        let reply = Box::new(move |result: Result<Range, StoreError>| sender.send(result).expect("it is heard"));
+        bench.store().append_then(AT, first, &[size], &shard(size, 1), units_max, reply);
+        result.recv().expect("a reply")
+    };
+    assert!(matches!(append(3, ShardSize::K4, 3), Err(StoreError::NoRoom { units_max: 3 })));
+    assert!(matches!(append(3, ShardSize::K16, 6), Err(StoreError::NoRoom { units_max: 6 })));
+    assert_eq!(append(3, ShardSize::K16, 7).expect("it fits").units(), 7);
+    assert_eq!(append(3, ShardSize::K4, 4).expect("cut, it fits").units(), 4);
+}
+
+#[test]
+fn a_settled_log_has_what_was_given_to_it_before() {
+    let bench = Bench::with_log();
+    bench.disk.sync_ms.store(20, SeqCst);
+    bench.store().append_then(AT, 0, &[ShardSize::K4], &small(1)[0], u64::MAX, Box::new(|_| ()));
+    assert_eq!(bench.store().settle(AT).expect("the log").range, range_of(&small(1)));
+    bench.store().expect_writes(AT, 70).expect("the log");
+    bench.store().expect_writes(AT, 60).expect("the log");
+    assert_eq!(bench.store().head(AT).expect("the log").tail_until_block, 70);
 }
 
 #[test]
@@ -175,7 +221,7 @@ fn many_appends_are_made_safe_together() {
     for (number, shard) in shards.iter().enumerate() {
         let sender = sender.clone();
         let reply = Box::new(move |result: Result<Range, StoreError>| sender.send(result).expect("it is heard"));
-        bench.store().append_then(AT, number as u64, &[ShardSize::K4], shard, reply);
+        bench.store().append_then(AT, number as u64, &[ShardSize::K4], shard, u64::MAX, reply);
     }
     for number in 1..=60 {
         assert_eq!(replies.recv().expect("a reply").expect("it is safe").leaves(), number);

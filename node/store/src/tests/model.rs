@@ -46,7 +46,7 @@ proptest! {
                     let new: Vec<_> = new.into_iter().map(|(size, seed)| shard(ShardSize::ALL[size], seed)).collect();
                     let result = bench.append(first as u64, &new);
                     if first < committed {
-                        let refused = matches!(result, Err(StoreError::Committed { leaves }) if leaves == committed as u64);
+                        let refused = matches!(result, Err(StoreError::Kept { leaves }) if leaves == committed as u64);
                         prop_assert!(refused);
                     } else {
                         shards.truncate(first);
