@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Claims that a chunk can't be read, and what becomes of them.
+
+use crate::{
+    slot_key, Config, Dispute, Disputes, DisputesDue, Error, Event, HeldSlots, HoldReason, Pallet, SlotCause, Slots,
+    BOUNTY_DEPOSITS_MAX, BOUNTY_PPM, DISPUTE_BLOCKS_TRIED_MAX,
+};
+use cairn_primitives::storage::{ChunkProof, SlotAt, SlotState, Target, CHUNKS_PER_UNIT};
+use frame_support::{
+    pallet_prelude::*,
+    traits::{
+        fungible::hold::Mutate as _,
+        tokens::{Fortitude, Precision, Restriction},
+    },
+};
+use pallet_vaults::{Balance, Cause, Pallet as Vaults};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_dispute(who: T::AccountId, at: SlotAt, chunk: u64) -> DispatchResult {
+        let drive = Self::drive_of(at.drive)?;
+        let mut slot = Slots::<T>::get(at).ok_or(Error::<T>::SlotUnknown)?;
+        ensure!(drive.owner == who || Self::is_member(&who, at, drive.coding.slots()), Error::<T>::NotMember);
+        ensure!(slot.state == SlotState::Healthy, Error::<T>::SlotNotLiable);
+        let accused = slot.vault.clone().ok_or(Error::<T>::SlotNotLiable)?;
+        ensure!(!slot.disputed, Error::<T>::DisputeOpen);
+        let unit = chunk / CHUNKS_PER_UNIT;
+        ensure!(unit >= drive.trimmed_units && unit < drive.units, Error::<T>::ChunkOutside);
+
+        let deposit = T::DisputeDeposit::get();
+        Self::hold(HoldReason::Dispute, &who, deposit)?;
+        let first = Self::now().saturating_add(T::DisputeBlocks::get());
+        let mut blocks = (0..DISPUTE_BLOCKS_TRIED_MAX).map(|step| first.saturating_add(step));
+        let due_block = blocks
+            .find(|block| DisputesDue::<T>::try_mutate(block, |disputes| disputes.try_push(at)).is_ok())
+            .ok_or(Error::<T>::QueueFull)?;
+        let target = Target { at, root: slot.root, units: drive.units, chunk };
+        Disputes::<T>::insert(at, Dispute { accuser: who.clone(), target, due_block, deposit });
+        slot.disputed = true;
+        Slots::<T>::insert(at, slot);
+        Self::deposit_event(Event::Disputed { at, accuser: who, accused, chunk, due_block });
+        Ok(())
+    }
+
+    pub(crate) fn do_answer_dispute(who: T::AccountId, at: SlotAt, proof: ChunkProof) -> DispatchResult {
+        let mut slot = Slots::<T>::get(at).ok_or(Error::<T>::SlotUnknown)?;
+        let dispute = Disputes::<T>::get(at).ok_or(Error::<T>::DisputeUnknown)?;
+        ensure!(slot.vault.as_ref() == Some(&who), Error::<T>::NotHolder);
+        let Target { root, units, chunk, .. } = dispute.target;
+        ensure!(proof.verify(&root, units, chunk).is_ok(), Error::<T>::ProofInvalid);
+
+        Disputes::<T>::remove(at);
+        slot.disputed = false;
+        slot.proven_block = Some(Self::now());
+        Slots::<T>::insert(at, slot);
+        let fee = Self::pay_fee(&dispute, &who);
+        Self::give_back(HoldReason::Dispute, &dispute.accuser, dispute.deposit.saturating_sub(fee));
+        Vaults::<T>::note(&who, Cause::DisputeAnswered);
+        Self::eject_if(Vaults::<T>::note(&dispute.accuser, Cause::AccusationWrong), &dispute.accuser);
+        Self::deposit_event(Event::DisputeAnswered { at, accuser: dispute.accuser, accused: who, fee });
+        Ok(())
+    }
+
+    /// Pays the accused out of the accuser's deposit, and says how much that was.
+    fn pay_fee(dispute: &Dispute<T::AccountId>, to: &T::AccountId) -> Balance {
+        let fee = T::DisputeFee::get().min(dispute.deposit);
+        let paid = T::NativeBalance::transfer_on_hold(
+            &HoldReason::Dispute.into(),
+            &dispute.accuser,
+            to,
+            fee,
+            Precision::BestEffort,
+            Restriction::Free,
+            Fortitude::Force,
+        );
+        paid.unwrap_or(0)
+    }
+
+    /// Decides the disputes whose time is over. Gives how many.
+    pub(crate) fn do_disputes_due(now: u32) -> u32 {
+        // Answers are taken in the last block, so it is the one after that decides.
+        let Some(due_block) = now.checked_sub(1) else { return 0 };
+        let mut decided = 0u32;
+        for at in DisputesDue::<T>::take(due_block) {
+            // A dispute that was settled may have been followed by another.
+            let lapsed = Disputes::<T>::get(at).filter(|dispute| dispute.due_block == due_block);
+            if let Some(dispute) = lapsed {
+                Self::lose_dispute(at, dispute);
+                decided = decided.saturating_add(1);
+            }
+        }
+        decided
+    }
+
+    fn lose_dispute(at: SlotAt, dispute: Dispute<T::AccountId>) {
+        let Some(mut slot) = Slots::<T>::get(at) else { return };
+        Disputes::<T>::remove(at);
+        slot.disputed = false;
+        let accused = slot.vault.clone();
+        Slots::<T>::insert(at, slot);
+        Self::give_back(HoldReason::Dispute, &dispute.accuser, dispute.deposit);
+        let Some(accused) = accused else { return };
+        let slashed = Self::punish(at, &accused, SlotCause::DisputeLost);
+        let most = dispute.deposit.saturating_mul(BOUNTY_DEPOSITS_MAX);
+        let bounty = Self::pay_from_reserve(&dispute.accuser, Self::part(slashed, BOUNTY_PPM).min(most));
+        Self::eject_if(Vaults::<T>::note(&accused, Cause::DisputeLost), &accused);
+        Vaults::<T>::note(&dispute.accuser, Cause::AccusationRight);
+        Self::deposit_event(Event::DisputeLost { at, accuser: dispute.accuser, accused, slashed, bounty });
+    }
+
+    /// Whether a vault has, or is rebuilding, a slot of the drive.
+    fn is_member(who: &T::AccountId, at: SlotAt, slots: u8) -> bool {
+        (0..slots).any(|slot| HeldSlots::<T>::contains_key(who, slot_key(SlotAt { drive: at.drive, slot })))
+    }
+}

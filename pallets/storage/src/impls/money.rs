@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The pot: escrows, pay, and the reserve; and when drives run dry.
+//!
+//! # Correctness
+//! Coins move in and out of the pot only together with the entry that says whose they are.
+
+use crate::{
+    Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, Pallet, Reserve,
+};
+use cairn_primitives::storage::DriveId;
+use frame_support::{
+    pallet_prelude::*,
+    sp_runtime::{
+        traits::{AccountIdConversion, Zero},
+        SaturatedConversion,
+    },
+    traits::{
+        fungible::{hold::Mutate as _, Inspect as _, Mutate as _},
+        tokens::{Precision, Preservation},
+    },
+};
+use frame_system::pallet_prelude::BlockNumberFor;
+use pallet_vaults::{Balance, ONE_PPM};
+
+/// Earlier blocks that are tried for a drive's end: this many times twice as far away.
+const ENDINGS_TRIED: u32 = 24;
+
+impl<T: Config> Pallet<T> {
+    /// Whose account all coins are in that are neither free nor held.
+    pub fn pot() -> T::AccountId {
+        T::PotId::get().into_account_truncating()
+    }
+
+    /// The number of this block.
+    pub(crate) fn now() -> u32 {
+        frame_system::Pallet::<T>::block_number().saturated_into()
+    }
+
+    /// Blocks of a period; never 0.
+    pub(crate) fn period() -> u32 {
+        T::PeriodBlocks::get().max(1)
+    }
+
+    /// Hash of block 0, which is never forgotten.
+    pub(crate) fn genesis() -> [u8; 32] {
+        let hash = frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero());
+        Self::first_32(hash.as_ref())
+    }
+
+    /// The first 32 bytes.
+    pub(crate) fn first_32(bytes: &[u8]) -> [u8; 32] {
+        let mut first = [0; 32];
+        for (to, from) in first.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        first
+    }
+
+    /// So many millionths of an amount.
+    pub(crate) fn part(amount: Balance, ppm: Balance) -> Balance {
+        let one = Balance::from(ONE_PPM);
+        let rest = (amount % one).saturating_mul(ppm) / one;
+        (amount / one).saturating_mul(ppm).saturating_add(rest)
+    }
+
+    pub(crate) fn endow_pot() {
+        let (pot, least) = (Self::pot(), T::NativeBalance::minimum_balance());
+        if T::NativeBalance::balance(&pot) < least {
+            let _ = T::NativeBalance::mint_into(&pot, least).inspect_err(|_| {
+                frame_support::defensive!("the pot could not be given its existential deposit");
+            });
+        }
+    }
+
+    pub(crate) fn hold(reason: HoldReason, who: &T::AccountId, amount: Balance) -> DispatchResult {
+        if amount == 0 {
+            return Ok(());
+        }
+        T::NativeBalance::hold(&reason.into(), who, amount)
+    }
+
+    /// Gives back what was held. That it is there is an invariant; if some were gone the rest would be given back, so that
+    /// a fault elsewhere can't keep a drive from ending.
+    pub(crate) fn give_back(reason: HoldReason, who: &T::AccountId, amount: Balance) -> Balance {
+        if amount == 0 {
+            return 0;
+        }
+        let given = T::NativeBalance::release(&reason.into(), who, amount, Precision::BestEffort).unwrap_or(0);
+        if given < amount {
+            frame_support::defensive!("less was on hold than was held");
+        }
+        given
+    }
+
+    /// Takes an amount into the pot, and says how much of it is the drive's: the rest is the reserve's.
+    pub(crate) fn pay_in(who: &T::AccountId, amount: Balance) -> Result<Balance, DispatchError> {
+        if amount == 0 {
+            return Ok(0);
+        }
+        T::NativeBalance::transfer(who, &Self::pot(), amount, Preservation::Preserve)?;
+        let kept_back = Self::part(amount, T::ReservePpm::get().into());
+        Self::add_to_reserve(kept_back);
+        Ok(amount.saturating_sub(kept_back))
+    }
+
+    /// Pays from the pot; says whether that was possible. An account that would have less than the existential deposit
+    /// can't be paid.
+    pub(crate) fn pay_out(who: &T::AccountId, amount: Balance) -> bool {
+        amount == 0
+            || T::NativeBalance::transfer(&Self::pot(), who, amount, Preservation::Preserve).is_ok()
+    }
+
+    pub(crate) fn add_to_reserve(amount: Balance) {
+        Self::change_reserve(|reserve| reserve.saturating_add(amount));
+    }
+
+    /// Pays up to `amount` from the reserve, and says how much that was.
+    pub(crate) fn pay_from_reserve(who: &T::AccountId, amount: Balance) -> Balance {
+        let amount = amount.min(Reserve::<T>::get());
+        if amount == 0 || !Self::pay_out(who, amount) {
+            return 0;
+        }
+        Self::change_reserve(|reserve| reserve.saturating_sub(amount));
+        amount
+    }
+
+    fn change_reserve(change: impl FnOnce(Balance) -> Balance) {
+        let from = Reserve::<T>::get();
+        let to = change(from);
+        if from != to {
+            Reserve::<T>::put(to);
+            Self::deposit_event(Event::ReserveChanged { from, to });
+        }
+    }
+
+    /// Slashes up to `amount` of a vault's bond for the reserve, and says how much that was.
+    pub(crate) fn slash(who: &T::AccountId, amount: Balance) -> Balance {
+        let slashed = pallet_vaults::Pallet::<T>::slash(who, amount, &Self::pot());
+        Self::add_to_reserve(slashed);
+        slashed
+    }
+
+    /// What a drive must be able to pay for when it is made, before the reserve's part is taken off nothing: a period of
+    /// its whole capacity. So nobody reserves room at no cost.
+    pub(crate) fn escrow_min(slots: u8, capacity_units: u64, price: Balance) -> Balance {
+        let period = Self::period();
+        cairn_primitives::storage::rate_per_block(price, capacity_units, period)
+            .saturating_mul(slots.into())
+            .saturating_mul(period.into())
+    }
+
+    /// Takes what a drive owes up to now out of its escrow. From here on its rate may change.
+    pub(crate) fn settle_drive(drive: &mut Drive<T::AccountId>) {
+        let now = Self::now();
+        let owed = drive.rate.saturating_mul(now.saturating_sub(drive.since).into());
+        if owed > drive.escrow {
+            frame_support::defensive!("a drive outlived its escrow");
+        }
+        drive.escrow = drive.escrow.saturating_sub(owed);
+        drive.since = now;
+    }
+
+    /// Adds what a vault earned up to now to what it has pending. From here on its rate may change.
+    pub(crate) fn settle_book(book: &mut Book) {
+        let now = Self::now();
+        let earned = book.rate.saturating_mul(now.saturating_sub(book.since).into());
+        book.pending = book.pending.saturating_add(earned);
+        book.since = now;
+    }
+
+    /// Changes a vault's book, settled.
+    pub(crate) fn with_book<R>(who: &T::AccountId, change: impl FnOnce(&mut Book) -> R) -> R {
+        let mut book = Books::<T>::get(who);
+        Self::settle_book(&mut book);
+        let result = change(&mut book);
+        Books::<T>::insert(who, book);
+        result
+    }
+
+    /// Sees to it that a drive is looked at no later than it runs dry, and a period before to warn its owner. Its rate
+    /// and escrow are as they will be stored.
+    ///
+    /// # Errors
+    /// `EscrowTooSmall` if it is dry now; `QueueFull`.
+    pub(crate) fn enqueue_ending(id: DriveId, drive: &mut Drive<T::AccountId>) -> Result<(), Error<T>> {
+        let (now, period) = (Self::now(), Self::period());
+        // A drive that pays nothing has no end; an entry that it has is found to be void.
+        let Some(dry) = drive.dry_block() else { return Ok(()) };
+        ensure!(dry > now, Error::<T>::EscrowTooSmall);
+        let mut target = dry;
+        if let Some(warning) = dry.checked_sub(period).filter(|block| *block > now) {
+            drive.warned = false;
+            target = warning;
+        }
+        // An entry before that is good enough: the drive is queued again when it is found to have time.
+        if drive.queued_block.is_some_and(|block| block <= target && block > now) {
+            return Ok(());
+        }
+        let back = |step: u32| if step == 0 { 0 } else { 1u32.checked_shl(step.saturating_sub(1)).unwrap_or(u32::MAX) };
+        let blocks = (0..ENDINGS_TRIED).map_while(|step| target.checked_sub(back(step)).filter(|block| *block > now));
+        for block in blocks {
+            if Endings::<T>::try_mutate(block, |drives| drives.try_push(id)).is_ok() {
+                if let Some(before) = drive.queued_block.replace(block) {
+                    Self::leave_endings(id, before);
+                }
+                return Ok(());
+            }
+        }
+        Err(Error::<T>::QueueFull)
+    }
+
+    pub(crate) fn leave_endings(id: DriveId, block: u32) {
+        Endings::<T>::mutate_exists(block, |drives| {
+            if let Some(list) = drives {
+                list.retain(|drive| *drive != id);
+                if list.is_empty() {
+                    *drives = None;
+                }
+            }
+        });
+    }
+
+    /// Ends the drives that are dry, and warns owners; gives the number of slots and grants of those that ended, and how
+    /// many drives were looked at.
+    pub(crate) fn do_endings(now: u32) -> (u32, u32, u32) {
+        let due = Endings::<T>::take(now);
+        let (mut slots, mut grants, looked_at) = (0u32, 0u32, due.len() as u32);
+        for id in due {
+            let Some(mut drive) = Drives::<T>::get(id) else { continue };
+            drive.queued_block = None;
+            let cause = match drive.dry_block() {
+                Some(dry) if dry <= now => Some(EndCause::RanDry),
+                Some(dry) => {
+                    if dry.saturating_sub(now) <= Self::period() && !drive.warned {
+                        drive.warned = true;
+                        let owner = drive.owner.clone();
+                        Self::deposit_event(Event::DriveRunsDry { drive: id, owner, dry_block: dry });
+                    }
+                    Self::enqueue_ending(id, &mut drive).is_err().then_some(EndCause::QueueFull)
+                },
+                None => None,
+            };
+            match cause {
+                Some(cause) => {
+                    let ended = Self::end_drive(id, drive, cause);
+                    slots = slots.saturating_add(ended.0);
+                    grants = grants.saturating_add(ended.1);
+                },
+                None => Drives::<T>::insert(id, drive),
+            }
+        }
+        (slots, grants, looked_at)
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Slots that need a vault: queued, given to a successor, restored.
+//!
+//! Two queues, first in, first out, of which each block looks at a few entries. What is not yet to be done goes to the end
+//! of the queue again, so that nothing has to be found by a block number: a successor's time, a grace that ends, a draw that
+//! failed for want of vaults are all noticed when the entry comes up.
+
+use crate::{
+    slot_key, Config, Drive, Drives, Duty, Error, Event, HeldSlots, Pallet, Queue, RepairQueue, RepairSpans, Slot,
+    SlotCause, Slots, BEHIND_GRACE_DIVISOR, DRAWS_PER_BLOCK, LEAVES_MAX, LOOKS_PER_BLOCK,
+};
+use cairn_primitives::storage::{restore_chunk, ChunkProof, SlotAt, SlotState, Successor};
+use codec::Encode;
+use frame_support::pallet_prelude::*;
+use pallet_vaults::{Cause, Pallet as Vaults, Wanted};
+
+/// What looking at a slot found.
+enum Found {
+    /// It has a vault, and nothing is to be done.
+    Done,
+    /// There is nothing to be done yet.
+    Wait,
+    /// It needs a successor.
+    Draw,
+}
+
+impl<T: Config> Pallet<T> {
+    /// Puts a slot into a queue, unless it is in one. The slot is for the caller to store.
+    pub(crate) fn enqueue_repair(at: SlotAt, drive: &Drive<T::AccountId>, slot: &mut Slot<T::AccountId>) {
+        if core::mem::replace(&mut slot.queued, true) {
+            return;
+        }
+        let queue = match drive.healthy < drive.coding.signatures_min() && slot.successor.is_none() {
+            true => Queue::Urgent,
+            false => Queue::Waiting,
+        };
+        let end = RepairSpans::<T>::mutate(queue, |span| {
+            let end = span.end;
+            span.end = end.saturating_add(1);
+            end
+        });
+        RepairQueue::<T>::insert((queue, end), at);
+    }
+
+    fn next_repair(queue: Queue) -> Option<SlotAt> {
+        let mut span = RepairSpans::<T>::get(queue);
+        if span.entries() == 0 {
+            return None;
+        }
+        let at = RepairQueue::<T>::take((queue, span.first));
+        span.first = span.first.saturating_add(1);
+        RepairSpans::<T>::insert(queue, span);
+        at
+    }
+
+    /// Gives how many slots were looked at, and how many successors were drawn or not found.
+    pub(crate) fn do_repairs() -> (u32, u32) {
+        let (mut looks, mut draws) = (0u32, 0u32);
+        for queue in [Queue::Urgent, Queue::Waiting] {
+            // What is put back in this block is looked at in another.
+            let entries = RepairSpans::<T>::get(queue).entries().min(LOOKS_PER_BLOCK.into());
+            for _ in 0..entries {
+                let Some(at) = Self::next_repair(queue) else { break };
+                looks = looks.saturating_add(1);
+                draws = draws.saturating_add(u32::from(Self::look_at(at, draws < DRAWS_PER_BLOCK)));
+            }
+        }
+        (looks, draws)
+    }
+
+    /// Does what there is to be done about a slot. Says whether that was a draw, which it is only if it may be.
+    pub(crate) fn look_at(at: SlotAt, may_draw: bool) -> bool {
+        // The drive may have ended.
+        let (Some(drive), Some(mut slot)) = (Drives::<T>::get(at.drive), Slots::<T>::get(at)) else { return false };
+        slot.queued = false;
+        let late = slot.successor.as_ref().filter(|successor| successor.due_block < Self::now());
+        if let Some(vault) = late.map(|successor| successor.vault.clone()) {
+            Self::remove_successor(at, &drive, &mut slot);
+            Self::eject_if(Vaults::<T>::note(&vault, Cause::RestoreMissed), &vault);
+        }
+        let drew = match Self::need(&drive, &slot) {
+            Found::Done => {
+                Slots::<T>::insert(at, slot);
+                return false;
+            },
+            Found::Draw if may_draw => {
+                Self::draw_successor(at, &drive, &mut slot);
+                true
+            },
+            Found::Draw | Found::Wait => false,
+        };
+        Self::enqueue_repair(at, &drive, &mut slot);
+        Slots::<T>::insert(at, slot);
+        drew
+    }
+
+    fn need(drive: &Drive<T::AccountId>, slot: &Slot<T::AccountId>) -> Found {
+        if slot.state == SlotState::Healthy && !slot.leaving {
+            return Found::Done;
+        }
+        let grace = Self::period() / BEHIND_GRACE_DIVISOR;
+        let in_grace = slot.behind_block.is_some_and(|since| Self::now().saturating_sub(since) <= grace);
+        // Wider codings wait until a quarter is gone: rebuilding a slot reads as much as k slots hold.
+        let spare = drive.coding.data() > 1 && drive.healthy > drive.coding.signatures_min();
+        if slot.successor.is_some() || (!slot.leaving && (in_grace || spare)) {
+            return Found::Wait;
+        }
+        Found::Draw
+    }
+
+    fn draw_successor(at: SlotAt, drive: &Drive<T::AccountId>, slot: &mut Slot<T::AccountId>) {
+        let mut exclude = alloc::vec::Vec::new();
+        for other in 0..drive.coding.slots() {
+            if let Some(other) = Slots::<T>::get(SlotAt { drive: at.drive, slot: other }) {
+                exclude.extend(other.vault);
+                exclude.extend(other.successor.map(|successor| successor.vault));
+            }
+        }
+        let wanted = Wanted { price: drive.price, capacity_units: drive.capacity_units, exclude: &exclude };
+        let drawn = Vaults::<T>::draw(&(b"storage/repair", at), wanted, 1).ok().and_then(|mut drawn| drawn.pop());
+        let Some(vault) = drawn.filter(|vault| Vaults::<T>::reserve(vault, drive.capacity_units).is_ok()) else {
+            return;
+        };
+        let due_block = Self::now().saturating_add(T::RestoreBlocks::get());
+        HeldSlots::<T>::insert(&vault, slot_key(at), true);
+        slot.successor = Some(Successor { vault: vault.clone(), due_block });
+        let to = Some(vault);
+        Self::deposit_event(Event::SuccessorChanged { at, from: None, to, due_block: Some(due_block) });
+    }
+
+    pub(crate) fn do_restore(who: T::AccountId, at: SlotAt, proof: Option<ChunkProof>) -> DispatchResult {
+        let mut drive = Self::drive_of(at.drive)?;
+        let mut slot = Slots::<T>::get(at).ok_or(Error::<T>::SlotUnknown)?;
+        let catching_up = slot.vault.as_ref() == Some(&who) && slot.state == SlotState::Behind;
+        let succeeding = slot.successor.as_ref().filter(|successor| successor.vault == who);
+        ensure!(catching_up || succeeding.is_some(), Error::<T>::NothingToRestore);
+        let late = succeeding.is_some_and(|successor| successor.due_block < Self::now());
+        ensure!(!late, Error::<T>::RestoreLate);
+
+        let account = Self::first_32(&who.encode());
+        let genesis = Self::genesis();
+        let chunk = restore_chunk(&genesis, at, &account, &slot.root, drive.trimmed_units, drive.units);
+        if let Some(chunk) = chunk {
+            let proof = proof.ok_or(Error::<T>::ProofMissing)?;
+            ensure!(proof.verify(&slot.root, drive.units, chunk).is_ok(), Error::<T>::ProofInvalid);
+        }
+
+        Self::settle_drive(&mut drive);
+        let (former, former_state) = (slot.vault.clone(), slot.state);
+        let duty = drive.duty(Self::period());
+        if !catching_up {
+            Self::remove_holder(at, &mut drive, &mut slot);
+            slot.successor = None;
+            slot.vault = Some(who.clone());
+            HeldSlots::<T>::insert(&who, slot_key(at), false);
+        } else {
+            // Its successor comes too late.
+            Self::remove_successor(at, &drive, &mut slot);
+        }
+        slot.state = SlotState::Healthy;
+        slot.behind_block = None;
+        slot.proven_block = Some(Self::now());
+        Self::turn_duty(at, &who, &mut slot, Duty::default(), duty);
+        drive.healthy = drive.healthy.saturating_add(1);
+        drive.rate = drive.rate.saturating_add(duty.rate);
+        Self::enqueue_ending(at.drive, &mut drive)?;
+        let cause = if catching_up { SlotCause::CaughtUp } else { SlotCause::Restored };
+        let was_empty = former.is_none();
+        Self::tell_change(at, &slot, former, former_state, cause);
+        if slot.leaving {
+            Self::enqueue_repair(at, &drive, &mut slot);
+        }
+        Slots::<T>::insert(at, slot);
+        Drives::<T>::insert(at.drive, drive);
+        if !catching_up {
+            Vaults::<T>::note(&who, Cause::Restored);
+        }
+        // For a slot that somebody left in order there is no bonus: two of one mind could pass it to and fro.
+        if was_empty {
+            let bonus = duty.rate.saturating_mul(Self::period().into());
+            let amount = Self::pay_from_reserve(&who, bonus);
+            if amount > 0 {
+                Self::deposit_event(Event::BonusPaid { at, vault: who, amount });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn do_leave_slots(who: T::AccountId, slots: BoundedVec<SlotAt, ConstU32<LEAVES_MAX>>) -> DispatchResult {
+        for at in slots {
+            let mut slot = Slots::<T>::get(at).ok_or(Error::<T>::SlotUnknown)?;
+            ensure!(slot.vault.as_ref() == Some(&who), Error::<T>::NotHolder);
+            ensure!(!slot.leaving, Error::<T>::AlreadyLeaving);
+            let drive = Self::drive_of(at.drive)?;
+            slot.leaving = true;
+            Self::enqueue_repair(at, &drive, &mut slot);
+            Slots::<T>::insert(at, slot);
+            Self::deposit_event(Event::LeaveAsked { at, vault: who.clone() });
+        }
+        Ok(())
+    }
+}

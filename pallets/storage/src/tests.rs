@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+mod access;
+mod checkpoints;
+mod detection;
+mod disputes;
+mod drives;
+mod properties;
+mod reading;
+mod repair;
+mod turns;

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the pallet stores, and the numbers that it goes by.
+
+use cairn_primitives::storage::{
+    Coding, DriveId, GrantInfo, Head, SlotAt, SlotState, Successor, Target, Visibility, SLOTS_MAX,
+};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{traits::ConstU32, BoundedVec};
+use pallet_vaults::Balance;
+use scale_info::TypeInfo;
+
+/// Drives of one account.
+pub const DRIVES_MAX: u32 = 1_000;
+/// Grants of one drive.
+pub const GRANTS_MAX: u32 = 64;
+/// Chunks of one challenge.
+pub const PROOFS_MAX: u32 = 16;
+/// Slots that one call asks successors for.
+pub const LEAVES_MAX: u32 = 64;
+/// Drives that one block ends or warns of.
+pub const ENDINGS_PER_BLOCK_MAX: u32 = 4;
+/// Disputes that end with one block.
+pub const DISPUTES_PER_BLOCK_MAX: u32 = 8;
+/// Later blocks that are tried for a dispute's end.
+pub const DISPUTE_BLOCKS_TRIED_MAX: u32 = 32;
+/// Slots of ejected vaults that one block empties.
+pub const EVICTIONS_PER_BLOCK: u32 = 8;
+/// Entries of each repair queue that one block looks at.
+pub const LOOKS_PER_BLOCK: u32 = 6;
+/// Successors that one block draws.
+pub const DRAWS_PER_BLOCK: u32 = 4;
+/// Classes of liability: class `c` is for `2^c .. 2^(c+1)` units.
+pub const CLASSES: usize = pallet_vaults::ROOM_CLASSES;
+
+/// Of a bond, for a miss that isn't forgiven: 1%.
+pub const MISS_PPM: u128 = 10_000;
+/// Of a bond, for the miss that a vault is ejected for: 10%.
+pub const EJECTION_PPM: u128 = 100_000;
+/// Of what is slashed after a dispute, to the accuser: 10%.
+pub const BOUNTY_PPM: u128 = 100_000;
+/// No more than so many times the accuser's deposit.
+pub const BOUNTY_DEPOSITS_MAX: u128 = 10;
+/// A slot that is behind for this part of a period gets a successor.
+pub const BEHIND_GRACE_DIVISOR: u32 = 4;
+
+/// A key of [`HeldSlots`](crate::HeldSlots): drive, big-endian, and slot, so that keys are in order.
+pub type SlotKey = [u8; 9];
+/// Roots of all slots, in order.
+pub type Roots = BoundedVec<[u8; 32], ConstU32<SLOTS_MAX>>;
+/// Ed25519 signatures of the receipts of all slots, in order; none of those who didn't sign.
+pub type Signatures = BoundedVec<Option<[u8; 64]>, ConstU32<SLOTS_MAX>>;
+
+/// A drive.
+///
+/// # Correctness
+/// `rate` is `healthy` times what [`slot_rate`](Drive::slot_rate) says, and what has been paid up to `since` is no longer in
+/// `escrow`; `queued_block`, if there is one, is not after the block in which the escrow ends.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Drive<AccountId> {
+    /// Whose it is; of it `deposit` is held.
+    pub owner: AccountId,
+    /// How it is coded.
+    pub coding: Coding,
+    /// Units that each slot's log may have, those given up not counted.
+    pub capacity_units: u64,
+    /// Plancks for a GiB of a slot and a period.
+    pub price: Balance,
+    /// Who may read it.
+    pub visibility: Visibility,
+    /// Counts checkpoints.
+    pub version: u64,
+    /// Units of each slot's log, those given up included.
+    pub units: u64,
+    /// Units at the front that were given up.
+    pub trimmed_units: u64,
+    /// Where its manifest is.
+    pub head: Head,
+    /// Counts the changes of its key.
+    pub key_generation: u32,
+    /// Plancks to pay from, as of `since`.
+    pub escrow: Balance,
+    /// Plancks that it pays in each block.
+    pub rate: Balance,
+    /// Block up to which it has paid.
+    pub since: u32,
+    /// Plancks held from the owner, grants not counted.
+    pub deposit: Balance,
+    /// Block in which it was made.
+    pub created_block: u32,
+    /// Block in which it is looked at next, to end it or to warn.
+    pub queued_block: Option<u32>,
+    /// The owner was told that it runs dry.
+    pub warned: bool,
+    /// Slots that are [`SlotState::Healthy`].
+    pub healthy: u8,
+    /// Number of grants.
+    pub grants: u32,
+    /// Plancks held from the owner for these.
+    pub grant_deposits: Balance,
+}
+
+impl<AccountId> Drive<AccountId> {
+    /// Units that each slot's vault is liable for.
+    pub fn live_units(&self) -> u64 {
+        self.units.saturating_sub(self.trimmed_units)
+    }
+
+    /// What each healthy slot earns in a block.
+    pub fn slot_rate(&self, period_blocks: u32) -> Balance {
+        cairn_primitives::storage::rate_per_block(self.price, self.live_units(), period_blocks)
+    }
+
+    /// What a vault of it is liable for and earns.
+    pub fn duty(&self, period_blocks: u32) -> Duty {
+        Duty { units: self.live_units(), rate: self.slot_rate(period_blocks) }
+    }
+
+    /// Block in which the escrow no longer pays for a whole block; none if it pays for nothing.
+    pub fn dry_block(&self) -> Option<u32> {
+        let blocks = self.escrow.checked_div(self.rate)?;
+        Some(self.since.saturating_add(u32::try_from(blocks).unwrap_or(u32::MAX)))
+    }
+}
+
+/// What a vault is liable for and earns by one slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Duty {
+    /// Units.
+    pub units: u64,
+    /// Plancks in each block.
+    pub rate: Balance,
+}
+
+/// Where a slot is in its vault's list of liabilities.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct LiablePlace {
+    /// Class of units.
+    pub class: u8,
+    /// Which in the class.
+    pub index: u32,
+}
+
+/// One slot of a drive.
+///
+/// # Correctness
+/// `vault` is none if and only if the state is `Empty`; `behind_block` is there if and only if it is `Behind`; `place` if and
+/// only if it is `Healthy` with units that are not given up.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Slot<AccountId> {
+    /// Whose it is.
+    pub vault: Option<AccountId>,
+    /// Where it stands.
+    pub state: SlotState,
+    /// Root of its log at the drive's version.
+    pub root: [u8; 32],
+    /// Who is rebuilding it.
+    pub successor: Option<Successor<AccountId>>,
+    /// Its vault has asked for a successor.
+    pub leaving: bool,
+    /// Block of the last proof, or of the vault's acceptance.
+    pub proven_block: Option<u32>,
+    /// Block since which it is behind.
+    pub behind_block: Option<u32>,
+    /// There is a dispute about it.
+    pub disputed: bool,
+    /// Where it is in its vault's list.
+    pub place: Option<LiablePlace>,
+    /// It has an entry in a repair queue.
+    pub queued: bool,
+}
+
+/// How many slots a vault is liable for in each class of units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Classes(pub [u32; CLASSES]);
+
+impl Default for Classes {
+    fn default() -> Self {
+        Classes([0; CLASSES])
+    }
+}
+
+/// A missed challenge that is yet to be judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Miss {
+    /// The challenge's block.
+    pub turn_block: u32,
+    /// The vault's turn with this number, the first being 1.
+    pub turn: u32,
+    /// It was the last of too many in a row.
+    pub ejecting: bool,
+}
+
+/// What a vault is liable for, and what it earns.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Book {
+    /// Plancks that it earns in each block.
+    pub rate: Balance,
+    /// Plancks earned up to `since`, and not yet at stake or paid.
+    pub pending: Balance,
+    /// Block up to which `pending` counts.
+    pub since: u32,
+    /// Plancks paid so far.
+    pub paid: Balance,
+    /// Units that it is liable for.
+    pub liable_units: u64,
+    /// Its slots by class of units.
+    pub classes: Classes,
+    /// A miss that is yet to be judged.
+    pub miss: Option<Miss>,
+    /// It was ejected, and its slots are being emptied.
+    pub evicting: bool,
+}
+
+/// What a vault has to show.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Challenge {
+    /// Block in which it was fixed.
+    pub turn_block: u32,
+    /// Last block in which it can be answered.
+    pub due_block: u32,
+    /// Plancks to be had for it.
+    pub at_stake: Balance,
+    /// What to show. What ends to be the vault's duty is taken out.
+    pub targets: BoundedVec<Target, ConstU32<PROOFS_MAX>>,
+}
+
+/// A claim that a chunk can't be read.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Dispute<AccountId> {
+    /// Who claims it; of it `deposit` is held.
+    pub accuser: AccountId,
+    /// What to show.
+    pub target: Target,
+    /// Last block in which it can be answered.
+    pub due_block: u32,
+    /// Plancks held.
+    pub deposit: Balance,
+}
+
+/// A grant with what is held for it of the drive's owner.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Grant {
+    /// What is told.
+    pub info: GrantInfo,
+    /// Plancks held of the drive's owner.
+    pub deposit: Balance,
+}
+
+/// A key that an account published.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct PublishedKey {
+    /// X25519.
+    pub key: [u8; 32],
+    /// Plancks held of the account.
+    pub deposit: Balance,
+}
+
+/// How a calendar period went.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct Tally {
+    /// Vaults that were challenged in it.
+    pub challenged: u32,
+    /// Of these, those that missed.
+    pub missed: u32,
+}
+
+impl Tally {
+    /// Whether so many missed that it was the network's fault: more than a third.
+    pub const fn is_outage(&self) -> bool {
+        self.missed as u64 * 3 > self.challenged as u64
+    }
+}
+
+/// Which repair queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub enum Queue {
+    /// Slots of drives that have lost more than a quarter.
+    Urgent,
+    /// All others that wait for anything.
+    Waiting,
+}
+
+/// Numbers of a queue's first entry and of the one after its last.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct Span {
+    /// First.
+    pub first: u64,
+    /// After the last.
+    pub end: u64,
+}
+
+impl Span {
+    /// Entries in the queue.
+    pub const fn entries(&self) -> u64 {
+        self.end.saturating_sub(self.first)
+    }
+}
+
+/// Why a slot changed hands or state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub enum SlotCause {
+    /// Its vault signed a checkpoint.
+    Signed,
+    /// Its vault didn't sign a checkpoint.
+    NotSigned,
+    /// Its vault showed that it caught up.
+    CaughtUp,
+    /// A successor rebuilt it.
+    Restored,
+    /// Its vault showed something wrong.
+    ProofWrong,
+    /// Its vault didn't show what was said to be unreadable.
+    DisputeLost,
+    /// Its vault was ejected.
+    Ejected,
+}
+
+/// Why a drive ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub enum EndCause {
+    /// Its owner closed it.
+    Closed,
+    /// Its escrow no longer paid for a block.
+    RanDry,
+    /// It was about to run dry, and all blocks until then have their fill of drives that end.
+    QueueFull,
+}
+
+/// Key of a slot in [`HeldSlots`](crate::HeldSlots).
+pub fn slot_key(at: SlotAt) -> SlotKey {
+    let mut key = [0; 9];
+    key[..8].copy_from_slice(&at.drive.to_be_bytes());
+    key[8] = at.slot;
+    key
+}
+
+/// The slot of a key.
+pub fn slot_of(key: SlotKey) -> SlotAt {
+    let mut drive = [0; 8];
+    drive.copy_from_slice(&key[..8]);
+    SlotAt { drive: DriveId::from_be_bytes(drive), slot: key[8] }
+}
