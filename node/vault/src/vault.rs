@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The daemon: all parts, started and stopped together.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use cairn_store::{Store, StoreError};
+use cairn_wire::WireError;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::sleep,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    data::{DataError, DataFolder},
+    keeper::{turns, Keeper},
+    known::Known,
+    peers::Peers,
+    prover::Prover,
+    rebuild::Rebuilder,
+    scrubber::Scrubber,
+    serve::{Server, Shared},
+    status::{self, Status},
+    watcher::Watcher,
+    Chain, ChainError, Config, Metrics,
+};
+
+/// Damaged shards that wait to be repaired.
+const DAMAGED_MAX: usize = 256;
+
+/// Why a vault doesn't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Its folder.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Its store.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    /// Its key.
+    #[error(transparent)]
+    Key(#[from] WireError),
+    /// The chain doesn't answer.
+    #[error("the chain: {0}")]
+    Chain(#[from] ChainError),
+    /// The account has no vault.
+    #[error("the account has no vault: `cairn vault register` makes it one")]
+    NotRegistered,
+    /// The chain names another key.
+    #[error("the chain names another service key for this vault than the folder has: give its own folder with --data, or register this key with `cairn vault update --new-key`")]
+    OtherKey,
+    /// An address can't be listened at.
+    #[error("can't listen at {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// A vault that runs.
+pub struct Vault {
+    metrics: Arc<Metrics>,
+    addresses: Vec<SocketAddr>,
+    status: Option<SocketAddr>,
+    server: Server,
+    tasks: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    // Last, so that the folder is free when the store is closed.
+    store: Arc<Store>,
+    _data: DataFolder,
+}
+
+impl Vault {
+    /// Starts a vault.
+    ///
+    /// # Errors
+    /// [`StartError`]; its text says what to do.
+    pub async fn start(config: Config, chain: Arc<dyn Chain>) -> Result<Self, StartError> {
+        let data = DataFolder::lock(&config.data)?;
+        let key = Arc::new(data.key()?);
+        let registered = chain.vault(chain.account()).await?.ok_or(StartError::NotRegistered)?;
+        if registered.service_key != key.public() {
+            return Err(StartError::OtherKey);
+        }
+        let options = cairn_store::Options { reserve_bytes: config.reserve_bytes, ..Default::default() };
+        let folder = data.store();
+        let opening = tokio::task::spawn_blocking(move || Store::open(&folder, options));
+        let store = Arc::new(opening.await.unwrap_or(Err(StoreError::Failed))?);
+        let tls = TlsAcceptor::from(cairn_wire::tls::server_config(&key)?);
+
+        let (known, metrics) = (Arc::new(Known::default()), Arc::new(Metrics::default()));
+        let rebuilder = Arc::new(Rebuilder {
+            chain: Arc::clone(&chain),
+            store: Arc::clone(&store),
+            peers: Peers::new(Arc::clone(&chain)),
+            metrics: Arc::clone(&metrics),
+            liars: Mutex::default(),
+        });
+        let prover = Arc::new(Prover {
+            chain: Arc::clone(&chain),
+            known: Arc::clone(&known),
+            store: Arc::clone(&store),
+            rebuilder: Arc::clone(&rebuilder),
+            metrics: Arc::clone(&metrics),
+            answered: Mutex::default(),
+        });
+        let keeper = Arc::new(Keeper {
+            chain: Arc::clone(&chain),
+            known: Arc::clone(&known),
+            store: Arc::clone(&store),
+            rebuilder: Arc::clone(&rebuilder),
+            metrics: Arc::clone(&metrics),
+            pace: config.pace,
+            busy: Mutex::default(),
+            turns: turns(),
+        });
+        let watcher = Watcher {
+            chain: Arc::clone(&chain),
+            known: Arc::clone(&known),
+            peers: Peers::new(Arc::clone(&chain)),
+            metrics: Arc::clone(&metrics),
+            pace: config.pace,
+        };
+        let scrubber = Arc::new(Scrubber {
+            store: Arc::clone(&store),
+            rebuilder,
+            metrics: Arc::clone(&metrics),
+            pace: config.pace,
+            failed: Mutex::default(),
+        });
+
+        // Before the first client: what is known of the slots is what requests are judged by.
+        keeper.keep().await?;
+        let (stop, stopping) = watch::channel(false);
+        let (damaged, repairs) = mpsc::channel(DAMAGED_MAX);
+        let shared = Shared::new(
+            config.limits,
+            Arc::clone(&chain),
+            Arc::clone(&known),
+            Arc::clone(&store),
+            key,
+            Arc::clone(&metrics),
+            damaged,
+        );
+        let server = Server::start(Arc::new(shared), tls, &config.listen, stopping.clone())
+            .await
+            .map_err(|(address, source)| StartError::Listen { address, source })?;
+        let poll = config.pace.poll;
+        let mut tasks = vec![
+            tokio::spawn(until(stopping.clone(), {
+                let prover = Arc::clone(&prover);
+                async move {
+                    let mut quiet = Quiet::default();
+                    loop {
+                        quiet.log("a challenge isn't answered", prover.prove().await);
+                        sleep(poll).await;
+                    }
+                }
+            })),
+            tokio::spawn(until(stopping.clone(), {
+                let prover = Arc::clone(&prover);
+                async move {
+                    let mut quiet = Quiet::default();
+                    loop {
+                        quiet.log("a dispute isn't answered", prover.answer_disputes().await);
+                        sleep(poll).await;
+                    }
+                }
+            })),
+            tokio::spawn(until(stopping.clone(), async move {
+                let mut quiet = Quiet::default();
+                loop {
+                    sleep(poll).await;
+                    quiet.log("the chain isn't followed", keeper.keep().await.map(|_| ()));
+                }
+            })),
+            tokio::spawn(until(stopping.clone(), async move {
+                let mut quiet = Quiet::default();
+                loop {
+                    sleep(watcher.pause().await).await;
+                    quiet.log("the group isn't watched", watcher.watch().await);
+                }
+            })),
+            tokio::spawn(until(stopping.clone(), scrub(Arc::clone(&scrubber)))),
+            tokio::spawn(until(stopping.clone(), repair(scrubber, repairs))),
+        ];
+        let mut status_address = None;
+        if let Some(address) = config.status {
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.map_err(|source| StartError::Listen { address, source })?;
+            status_address = listener.local_addr().ok();
+            let status = Arc::new(Status { chain, known, metrics: Arc::clone(&metrics), prover });
+            tasks.push(tokio::spawn(status::serve(listener, status, stopping)));
+        }
+        let addresses = server.addresses().to_vec();
+        Ok(Vault { metrics, addresses, status: status_address, server, tasks, stop, store, _data: data })
+    }
+
+    /// Where drives reach it.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where its status page is.
+    pub fn status(&self) -> Option<SocketAddr> {
+        self.status
+    }
+
+    /// What it has done so far.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What it keeps.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Stops it: what is being written is finished, everything else is left.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        self.server.ended().await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let store = self.store;
+        // Closing waits for the disk.
+        let _ = tokio::task::spawn_blocking(move || drop(store)).await;
+    }
+}
+
+/// Runs until the vault stops.
+async fn until(mut stop: watch::Receiver<bool>, work: impl std::future::Future<Output = ()>) {
+    tokio::select! {
+        _ = stop.changed() => {},
+        () = work => {},
+    }
+}
+
+async fn scrub(scrubber: Arc<Scrubber>) {
+    let mut quiet = Quiet::default();
+    loop {
+        let scrubbed = scrubber.scrub().await;
+        let pause = scrubbed.as_ref().copied().unwrap_or(Duration::from_secs(60));
+        quiet.log("the store can't be read through", scrubbed.map(|_| ()));
+        sleep(pause).await;
+    }
+}
+
+async fn repair(scrubber: Arc<Scrubber>, mut repairs: mpsc::Receiver<(cairn_client::chain::storage::SlotAt, u64)>) {
+    while let Some((at, leaf)) = repairs.recv().await {
+        scrubber.repair(at, leaf).await;
+    }
+}
+
+/// Logs a failure once, until it is over or another one.
+#[derive(Default)]
+struct Quiet {
+    last: Option<String>,
+}
+
+impl Quiet {
+    fn log<E: std::fmt::Display>(&mut self, what: &'static str, result: Result<(), E>) {
+        match result {
+            Ok(()) => self.last = None,
+            Err(error) => {
+                let text = error.to_string();
+                if self.last.as_ref() != Some(&text) {
+                    tracing::warn!(%error, "{what}");
+                    self.last = Some(text);
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The watcher: asks the other vaults of its groups, at random times, for random chunks that they must have.
+//!
+//! # Correctness
+//! A vault is accused only if it failed several times over a while, and still has the slot, while others could be reached: what
+//! looks like their failure may be this vault's own line.
+
+use std::{sync::Arc, time::Duration};
+
+use cairn_client::{
+    chain::storage::{Drive, SlotAt, SlotState},
+    AccountId,
+};
+use cairn_primitives::storage::CHUNKS_PER_UNIT;
+
+use crate::{
+    known::Known,
+    metrics::{add, Metrics},
+    peers::{patiently, PeerError, Peers},
+    random, Action, Chain, ChainError, Pace,
+};
+
+/// How often a chunk is asked for before it is disputed.
+const TRIES: u32 = 4;
+/// Shortest pause between two questions.
+const PAUSE_MIN: Duration = Duration::from_secs(5);
+/// Longest, also where a period is long and there is nobody to be asked.
+const PAUSE_MAX: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Watcher {
+    pub chain: Arc<dyn Chain>,
+    pub known: Arc<Known>,
+    pub peers: Peers,
+    pub metrics: Arc<Metrics>,
+    pub pace: Pace,
+}
+
+/// Something that another vault must have.
+struct Sample {
+    at: SlotAt,
+    vault: AccountId,
+    root: [u8; 32],
+    units: u64,
+    chunk: u64,
+}
+
+impl Watcher {
+    /// How long to wait until the next question: random, so that nobody can be ready for it.
+    pub async fn pause(&self) -> Duration {
+        let mean = match self.pace.watch {
+            Some(mean) => mean,
+            None => match self.chain.terms().await {
+                Ok(terms) => {
+                    let period = self.chain.block_time().saturating_mul(terms.period_blocks);
+                    // Each slot has at least three others; most drives have few.
+                    let others = self.known.slots().len().saturating_mul(3).max(1);
+                    (period / u32::try_from(others).unwrap_or(u32::MAX)).clamp(PAUSE_MIN, PAUSE_MAX)
+                },
+                Err(_) => PAUSE_MAX,
+            },
+        };
+        let mean_ms = u64::try_from(mean.as_millis()).unwrap_or(u64::MAX / 2);
+        Duration::from_millis(random::below(mean_ms.saturating_mul(2).max(1)))
+    }
+
+    /// Asks one vault for one chunk; disputes it if that fails again and again.
+    pub async fn watch(&self) -> Result<(), ChainError> {
+        let Some(sample) = self.sample().await? else { return Ok(()) };
+        add(&self.metrics.watches_total, 1);
+        for attempt in 1..=TRIES {
+            let Err(reason) = self.ask(&sample).await else { return Ok(()) };
+            if attempt == 1 {
+                add(&self.metrics.watches_failed_total, 1);
+                tracing::debug!(vault = %sample.vault, drive = sample.at.drive, %reason, "a chunk wasn't shown");
+            }
+            if attempt < TRIES {
+                tokio::time::sleep(self.pace.watch_retry).await;
+            }
+            // What was asked for may not be what it has to have any more.
+            if !self.still(&sample).await? {
+                return Ok(());
+            }
+        }
+        if !self.others_answer(&sample).await? || self.chain.dispute(sample.at).await?.is_some() {
+            return Ok(());
+        }
+        self.chain.submit(Action::Dispute { at: sample.at, chunk: sample.chunk }).await?;
+        add(&self.metrics.disputes_opened_total, 1);
+        tracing::warn!(vault = %sample.vault, drive = sample.at.drive, slot = sample.at.slot, "a vault was accused");
+        Ok(())
+    }
+
+    /// A chunk of another vault of one of this vault's groups, any of them.
+    async fn sample(&self) -> Result<Option<Sample>, ChainError> {
+        let mut slots = self.known.slots();
+        slots.retain(|slot| !slot.successor && slot.state == SlotState::Healthy && slot.units > slot.trimmed_units);
+        let Some(slot) = slots.get(random::below(slots.len() as u64) as usize) else { return Ok(None) };
+        let Some(drive) = self.chain.drive(slot.at.drive).await? else { return Ok(None) };
+        let others = others(&drive, self.chain.account());
+        let Some((number, vault, root)) = others.get(random::below(others.len() as u64) as usize) else {
+            return Ok(None);
+        };
+        let first = drive.trimmed_units.saturating_mul(CHUNKS_PER_UNIT);
+        let chunks = drive.units.saturating_mul(CHUNKS_PER_UNIT).saturating_sub(first);
+        Ok((chunks > 0).then(|| Sample {
+            at: SlotAt { drive: drive.id, slot: *number },
+            vault: *vault,
+            root: *root,
+            units: drive.units,
+            chunk: first + random::below(chunks),
+        }))
+    }
+
+    async fn ask(&self, sample: &Sample) -> Result<(), PeerError> {
+        let connection = self.peers.connect(&sample.vault).await?;
+        let proof = patiently(|| connection.prove(sample.at, sample.units, sample.chunk)).await?;
+        let shown = proof.verify(&sample.root, sample.units, sample.chunk);
+        shown.map_err(|_| cairn_wire::WireError::Protocol("the proof is wrong").into())
+    }
+
+    /// Whether the vault still has to have it.
+    async fn still(&self, sample: &Sample) -> Result<bool, ChainError> {
+        let Some(drive) = self.chain.drive(sample.at.drive).await? else { return Ok(false) };
+        let Some(slot) = drive.slots.get(usize::from(sample.at.slot)) else { return Ok(false) };
+        let given_up = drive.trimmed_units.saturating_mul(CHUNKS_PER_UNIT);
+        Ok(slot.vault == Some(sample.vault)
+            && slot.state == SlotState::Healthy
+            && drive.units >= sample.units
+            && given_up <= sample.chunk)
+    }
+
+    /// Whether any other vault of the group can be reached.
+    async fn others_answer(&self, sample: &Sample) -> Result<bool, ChainError> {
+        let Some(drive) = self.chain.drive(sample.at.drive).await? else { return Ok(false) };
+        for (slot, vault, _) in others(&drive, self.chain.account()) {
+            if vault == sample.vault {
+                continue;
+            }
+            let there = SlotAt { drive: drive.id, slot };
+            if let Ok(connection) = self.peers.connect(&vault).await {
+                if connection.status(there).await.is_ok() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Slots of a drive that other vaults are liable for.
+fn others(drive: &Drive, own: AccountId) -> Vec<(u8, AccountId, [u8; 32])> {
+    (0u8..)
+        .zip(&drive.slots)
+        .filter(|(_, slot)| slot.state == SlotState::Healthy && !slot.disputed)
+        .filter_map(|(number, slot)| Some((number, slot.vault.filter(|vault| *vault != own)?, slot.root)))
+        .collect()
+}
