@@ -166,8 +166,7 @@ pub mod pallet {
 
     /// The drives of each account; keys are big-endian.
     #[pallet::storage]
-    pub type OwnerDrives<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, [u8; 8], ()>;
+    pub type OwnerDrives<T: Config> = StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, [u8; 8], ()>;
 
     /// How many drives an account has.
     #[pallet::storage]
@@ -341,13 +340,7 @@ pub mod pallet {
         /// The accused showed it, and got the fee.
         DisputeAnswered { at: SlotAt, accuser: T::AccountId, accused: T::AccountId, fee: Balance },
         /// The accused did not.
-        DisputeLost {
-            at: SlotAt,
-            accuser: T::AccountId,
-            accused: T::AccountId,
-            slashed: Balance,
-            bounty: Balance,
-        },
+        DisputeLost { at: SlotAt, accuser: T::AccountId, accused: T::AccountId, slashed: Balance, bounty: Balance },
         /// A dispute ended because there is nothing left to show; the deposit came back.
         DisputeVoided { at: SlotAt, accuser: T::AccountId },
         /// The repair reserve grew or shrank.

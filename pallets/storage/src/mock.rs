@@ -378,7 +378,6 @@ pub fn events() -> Vec<crate::Event<Test>> {
     System::events().into_iter().filter_map(of_storage).collect()
 }
 
-
 #[derive(Default)]
 pub struct ExtBuilder;
 

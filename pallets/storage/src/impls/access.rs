@@ -2,8 +2,9 @@
 
 //! Who may read and write a drive, and the keys that this is sealed with.
 
-use crate::{Config, Drives, Error, Event, Grant, GrantedTo, Grants, HoldReason, Pallet, PublishedKey, SealingKeys,
-    GRANTS_MAX};
+use crate::{
+    Config, Drives, Error, Event, Grant, GrantedTo, Grants, HoldReason, Pallet, PublishedKey, SealingKeys, GRANTS_MAX,
+};
 use cairn_primitives::storage::{DriveId, GrantInfo, Role, SealedKey};
 use frame_support::pallet_prelude::*;
 

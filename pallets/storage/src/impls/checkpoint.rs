@@ -2,7 +2,7 @@
 
 //! What drives commit to, and what they give up.
 
-use crate::{Config, Drives, Duty, Disputes, Error, Event, Pallet, Roots, Signatures, Slot, SlotCause, Slots};
+use crate::{Config, Disputes, Drives, Duty, Error, Event, Pallet, Roots, Signatures, Slot, SlotCause, Slots};
 use cairn_primitives::storage::{DriveId, Head, Receipt, SlotAt, SlotState, CHUNKS_PER_UNIT};
 use frame_support::pallet_prelude::*;
 

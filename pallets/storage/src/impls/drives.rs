@@ -3,12 +3,10 @@
 //! Drives: made, paid for, given away, ended.
 
 use crate::{
-    slot_key, Config, Drive, Drives, EndCause, Error, Event, Grants, GrantedTo, HeldSlots, HoldReason, NextDrive,
+    slot_key, Config, Drive, Drives, EndCause, Error, Event, GrantedTo, Grants, HeldSlots, HoldReason, NextDrive,
     OwnerDriveCounts, OwnerDrives, Pallet, Slot, Slots, DRIVES_MAX, GRANTS_MAX,
 };
-use cairn_primitives::storage::{
-    Coding, DriveId, Head, Range, Role, SlotAt, SlotState, Visibility,
-};
+use cairn_primitives::storage::{Coding, DriveId, Head, Range, Role, SlotAt, SlotState, Visibility};
 use frame_support::{
     pallet_prelude::*,
     traits::{
@@ -82,7 +80,15 @@ impl<T: Config> Pallet<T> {
         };
         Drives::<T>::insert(id, drive);
         let vaults = BoundedVec::truncate_from(vaults);
-        Self::deposit_event(Event::DriveCreated { drive: id, owner: who, coding, capacity_units, price, escrow, vaults });
+        Self::deposit_event(Event::DriveCreated {
+            drive: id,
+            owner: who,
+            coding,
+            capacity_units,
+            price,
+            escrow,
+            vaults,
+        });
         Ok(())
     }
 

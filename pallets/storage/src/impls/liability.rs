@@ -66,7 +66,8 @@ impl<T: Config> Pallet<T> {
 
     fn draw_target(dice: &mut Dice, who: &T::AccountId, classes: &[u32; CLASSES]) -> Option<Target> {
         let weight = |class: usize, count: u32| u128::from(count) << (class + 1);
-        let sum = classes.iter().enumerate().fold(0u128, |sum, (class, count)| sum.saturating_add(weight(class, *count)));
+        let sum =
+            classes.iter().enumerate().fold(0u128, |sum, (class, count)| sum.saturating_add(weight(class, *count)));
         for tried in 1..=TRIES {
             let mut number = dice.below(sum);
             let class = classes.iter().enumerate().find(|(class, count)| {
@@ -154,12 +155,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes a slot from its vault, tells of it, and queues it for a successor.
-    pub(crate) fn vacate(
-        at: SlotAt,
-        drive: &mut Drive<T::AccountId>,
-        slot: &mut Slot<T::AccountId>,
-        cause: SlotCause,
-    ) {
+    pub(crate) fn vacate(at: SlotAt, drive: &mut Drive<T::AccountId>, slot: &mut Slot<T::AccountId>, cause: SlotCause) {
         let (from, from_state) = (slot.vault.clone(), slot.state);
         Self::remove_holder(at, drive, slot);
         Self::tell_change(at, slot, from, from_state, cause);

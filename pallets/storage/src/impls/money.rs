@@ -5,9 +5,7 @@
 //! # Correctness
 //! Coins move in and out of the pot only together with the entry that says whose they are.
 
-use crate::{
-    Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, Pallet, Reserve,
-};
+use crate::{Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, Pallet, Reserve};
 use cairn_primitives::storage::DriveId;
 use frame_support::{
     pallet_prelude::*,
@@ -107,8 +105,7 @@ impl<T: Config> Pallet<T> {
     /// Pays from the pot; says whether that was possible. An account that would have less than the existential deposit
     /// can't be paid.
     pub(crate) fn pay_out(who: &T::AccountId, amount: Balance) -> bool {
-        amount == 0
-            || T::NativeBalance::transfer(&Self::pot(), who, amount, Preservation::Preserve).is_ok()
+        amount == 0 || T::NativeBalance::transfer(&Self::pot(), who, amount, Preservation::Preserve).is_ok()
     }
 
     pub(crate) fn add_to_reserve(amount: Balance) {

@@ -3,7 +3,7 @@
 //! What the runtime API answers. None of it is used in a block.
 
 use crate::{
-    slot_key, slot_of, Book, Books, Challenges, Config, Disputes, Drives, Grants, GrantedTo, HeldSlots, OwnerDrives,
+    slot_key, slot_of, Book, Books, Challenges, Config, Disputes, Drives, GrantedTo, Grants, HeldSlots, OwnerDrives,
     Pallet, Queue, RepairSpans, Reserve, SealingKeys, Slots, DRIVES_MAX, GRANTS_MAX,
 };
 use alloc::vec::Vec;

@@ -31,8 +31,7 @@ impl<T: Config> Pallet<T> {
         add(<T as Config>::WeightInfo::miss(), Self::do_deadlines(now));
         let (turns, targets) = Self::do_turns(now);
         add(<T as Config>::WeightInfo::turn(0), turns);
-        let of_targets =
-            <T as Config>::WeightInfo::turn(PROOFS_MAX).saturating_sub(<T as Config>::WeightInfo::turn(0));
+        let of_targets = <T as Config>::WeightInfo::turn(PROOFS_MAX).saturating_sub(<T as Config>::WeightInfo::turn(0));
         add(of_targets / u64::from(PROOFS_MAX), targets);
         add(<T as Config>::WeightInfo::evict(), Self::do_evictions());
         let (looks, draws) = Self::do_repairs();
@@ -111,9 +110,8 @@ impl<T: Config> Pallet<T> {
         turn_block: u32,
         proofs: BoundedVec<ChunkProof, ConstU32<PROOFS_MAX>>,
     ) -> Result<bool, DispatchError> {
-        let challenge = Challenges::<T>::get(&who).filter(|challenge| {
-            challenge.turn_block == turn_block && challenge.due_block >= Self::now()
-        });
+        let challenge = Challenges::<T>::get(&who)
+            .filter(|challenge| challenge.turn_block == turn_block && challenge.due_block >= Self::now());
         let challenge = challenge.ok_or(Error::<T>::ChallengeUnknown)?;
         ensure!(proofs.len() == challenge.targets.len(), Error::<T>::ProofCountWrong);
         Challenges::<T>::remove(&who);

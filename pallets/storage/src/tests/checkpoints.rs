@@ -58,8 +58,7 @@ fn what_does_not_follow_the_drives_state_is_refused() {
         let few_roots = roots(id, 11)[..3].to_vec().try_into().unwrap();
         let refused = Storage::checkpoint(signed(ALICE), id, 1, 11, few_roots, good(), Default::default());
         assert_noop!(refused, Error::<Test>::SlotCountWrong);
-        let refused =
-            Storage::checkpoint(signed(ALICE), id + 1, 1, 11, roots(id, 11), good(), Default::default());
+        let refused = Storage::checkpoint(signed(ALICE), id + 1, 1, 11, roots(id, 11), good(), Default::default());
         assert_noop!(refused, Error::<Test>::DriveUnknown);
         // The same length with another content.
         let refused = Storage::checkpoint(signed(ALICE), id, 1, 10, roots(id, 11), good(), Default::default());
