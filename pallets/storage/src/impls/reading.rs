@@ -36,9 +36,9 @@ impl<T: Config> Pallet<T> {
     }
 
     /// A vault; none if the account has none.
-    pub fn api_vault(account: T::AccountId) -> Option<VaultInfo<T::AccountId>> {
-        let mut info = Vaults::<T>::info(&account)?;
-        let mut book: Book = Books::<T>::get(&account);
+    pub fn api_vault(account: &T::AccountId) -> Option<VaultInfo<T::AccountId>> {
+        let mut info = Vaults::<T>::info(account)?;
+        let mut book: Book = Books::<T>::get(account);
         Self::settle_book(&mut book);
         info.liable_units = book.liable_units;
         info.rate_per_block = book.rate;
@@ -49,7 +49,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Vaults from behind `after` on, in the state's order.
-    pub fn api_vaults_after(after: Option<T::AccountId>, limit: u32) -> Vec<VaultInfo<T::AccountId>> {
+    pub fn api_vaults_after(after: Option<&T::AccountId>, limit: u32) -> Vec<VaultInfo<T::AccountId>> {
         let keys = match after {
             Some(after) => {
                 let key = pallet_vaults::Vaults::<T>::hashed_key_for(after);
@@ -57,7 +57,7 @@ impl<T: Config> Pallet<T> {
             },
             None => pallet_vaults::Vaults::<T>::iter_keys(),
         };
-        keys.take(limit.min(PAGE_MAX) as usize).filter_map(Self::api_vault).collect()
+        keys.take(limit.min(PAGE_MAX) as usize).filter_map(|who| Self::api_vault(&who)).collect()
     }
 
     /// How many vaults could take a slot of so many units at this price now.
@@ -102,18 +102,18 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Numbers of an account's drives, in order.
-    pub fn api_drives_of(owner: T::AccountId) -> Vec<DriveId> {
+    pub fn api_drives_of(owner: &T::AccountId) -> Vec<DriveId> {
         OwnerDrives::<T>::iter_key_prefix(owner).take(DRIVES_MAX as usize).map(DriveId::from_be_bytes).collect()
     }
 
     /// Slots that a vault has or is rebuilding, in order, from behind `after` on.
-    pub fn api_slots_of(vault: T::AccountId, after: Option<SlotAt>, limit: u32) -> Vec<HeldSlot> {
+    pub fn api_slots_of(vault: &T::AccountId, after: Option<SlotAt>, limit: u32) -> Vec<HeldSlot> {
         let entries = match after {
             Some(after) => {
-                let key = HeldSlots::<T>::hashed_key_for(&vault, slot_key(after));
-                HeldSlots::<T>::iter_prefix_from(&vault, key)
+                let key = HeldSlots::<T>::hashed_key_for(vault, slot_key(after));
+                HeldSlots::<T>::iter_prefix_from(vault, key)
             },
-            None => HeldSlots::<T>::iter_prefix(&vault),
+            None => HeldSlots::<T>::iter_prefix(vault),
         };
         let held = entries.take(limit.min(PAGE_MAX) as usize).filter_map(|(key, successor)| {
             let at = slot_of(key);
@@ -136,7 +136,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What a vault has to show now.
-    pub fn api_challenge(vault: T::AccountId) -> Option<ChallengeInfo> {
+    pub fn api_challenge(vault: &T::AccountId) -> Option<ChallengeInfo> {
         let challenge = Challenges::<T>::get(vault)?;
         Some(ChallengeInfo {
             turn_block: challenge.turn_block,
@@ -158,7 +158,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What an account was granted of a drive.
-    pub fn api_grant(drive: DriveId, account: T::AccountId) -> Option<GrantInfo> {
+    pub fn api_grant(drive: DriveId, account: &T::AccountId) -> Option<GrantInfo> {
         Grants::<T>::get(drive, account).map(|grant| grant.info)
     }
 
@@ -169,12 +169,12 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Drives of others that were granted to an account, in order.
-    pub fn api_granted_to(account: T::AccountId) -> Vec<DriveId> {
+    pub fn api_granted_to(account: &T::AccountId) -> Vec<DriveId> {
         GrantedTo::<T>::iter_key_prefix(account).take(PAGE_MAX as usize).map(DriveId::from_be_bytes).collect()
     }
 
     /// The X25519 key that an account published.
-    pub fn api_sealing_key(account: T::AccountId) -> Option<[u8; 32]> {
+    pub fn api_sealing_key(account: &T::AccountId) -> Option<[u8; 32]> {
         SealingKeys::<T>::get(account).map(|published| published.key)
     }
 

@@ -28,9 +28,9 @@ fn a_grant_is_the_owners_to_give_and_to_replace() {
             key_generation: 0,
         };
         System::assert_last_event(event.into());
-        let found = Storage::api_grant(id, account(CAROL)).unwrap();
+        let found = Storage::api_grant(id, &account(CAROL)).unwrap();
         assert_eq!((found.role, found.sealed), (Role::Writer, sealed(2)));
-        assert_eq!(Storage::api_granted_to(account(CAROL)), vec![id]);
+        assert_eq!(Storage::api_granted_to(&account(CAROL)), vec![id]);
         assert_eq!(Storage::api_grants_of(id).len(), 1);
     });
 }
@@ -46,7 +46,7 @@ fn grants_of_a_drive_are_few() {
         grant(ALICE, id, 5_000, Role::Writer);
         assert_ok!(Storage::close(signed(ALICE), id));
         assert_eq!(held(ALICE, HoldReason::Grant), 0);
-        assert!(Storage::api_granted_to(account(5_000)).is_empty());
+        assert!(Storage::api_granted_to(&account(5_000)).is_empty());
     });
 }
 
@@ -62,7 +62,7 @@ fn revoking_turns_the_key_and_rekeying_tells_it() {
         assert_ok!(Storage::revoke(signed(ALICE), id, account(BOB)));
         assert_eq!((drive(id).key_generation, drive(id).grants), (1, 1));
         assert_eq!(held(ALICE, HoldReason::Grant), GRANT_DEPOSIT);
-        assert_eq!(Storage::api_grant(id, account(CAROL)).unwrap().key_generation, 0);
+        assert_eq!(Storage::api_grant(id, &account(CAROL)).unwrap().key_generation, 0);
         let rekey = |who, to| {
             let all = vec![(account(to), sealed(9))].try_into().unwrap();
             Storage::rekey(signed(who), id, all)
@@ -70,7 +70,7 @@ fn revoking_turns_the_key_and_rekeying_tells_it() {
         assert_noop!(rekey(BOB, CAROL), Error::<Test>::NotOwner);
         assert_noop!(rekey(ALICE, BOB), Error::<Test>::GrantUnknown);
         assert_ok!(rekey(ALICE, CAROL));
-        let found = Storage::api_grant(id, account(CAROL)).unwrap();
+        let found = Storage::api_grant(id, &account(CAROL)).unwrap();
         assert_eq!((found.key_generation, found.sealed), (1, sealed(9)));
     });
 }
@@ -101,12 +101,12 @@ fn a_published_key_can_be_changed_and_withdrawn() {
         assert_ok!(Storage::publish_key(signed(BOB), [1; 32]));
         assert_ok!(Storage::publish_key(signed(BOB), [2; 32]));
         assert_eq!(held(BOB, HoldReason::SealingKey), GRANT_DEPOSIT);
-        assert_eq!(Storage::api_sealing_key(account(BOB)), Some([2; 32]));
+        assert_eq!(Storage::api_sealing_key(&account(BOB)), Some([2; 32]));
         let event = Event::SealingKeyChanged { who: account(BOB), from: Some([1; 32]), to: Some([2; 32]) };
         System::assert_last_event(event.into());
         assert_ok!(Storage::withdraw_key(signed(BOB)));
         assert_eq!((held(BOB, HoldReason::SealingKey), free(BOB)), (0, ENDOWMENT));
-        assert_eq!(Storage::api_sealing_key(account(BOB)), None);
+        assert_eq!(Storage::api_sealing_key(&account(BOB)), None);
         let nobody = Storage::publish_key(signed(4_444), [1; 32]);
         assert!(nobody.is_err(), "an account without coins can't hold any");
     });

@@ -227,7 +227,7 @@ fn what_is_given_up_is_neither_paid_nor_asked_for() {
         assert_eq!((drive(id).rate, drive(id).version), (4 * 5 * RATE, 1));
         assert_eq!(book(holder(id, 0)).liable_units, 5);
         run_to_turn(holder(id, 0));
-        let challenge = Storage::api_challenge(account(holder(id, 0))).unwrap();
+        let challenge = Storage::api_challenge(&account(holder(id, 0))).unwrap();
         assert!(challenge.targets.iter().all(|target| (4 * 55..4 * 60).contains(&target.chunk)));
         prove(holder(id, 0));
         // The log goes on from where it was, and capacity is for what is left.
@@ -247,11 +247,11 @@ fn trimming_excuses_from_open_challenges_and_disputes() {
         run_to_turn(vault);
         assert_ok!(Storage::dispute(signed(ALICE), id, 0, 3));
         assert_ok!(Storage::trim(signed(ALICE), id, 1, 60));
-        assert!(Storage::api_challenge(account(vault)).unwrap().targets.is_empty());
+        assert!(Storage::api_challenge(&account(vault)).unwrap().targets.is_empty());
         assert!(Storage::api_dispute(at(id, 0)).is_none());
         System::assert_has_event(Event::DisputeVoided { at: at(id, 0), accuser: account(ALICE) }.into());
         // What it had earned until then is paid, whether it answers or not.
-        let (before, due) = (free(vault), Storage::api_challenge(account(vault)).unwrap());
+        let (before, due) = (free(vault), Storage::api_challenge(&account(vault)).unwrap());
         run_to(due.due_block + 1);
         assert_eq!(free(vault), before + due.at_stake);
         assert_eq!(super::super::mock::vault(vault).turns, 0);

@@ -162,7 +162,7 @@ fn an_empty_drive_costs_nothing() {
         run_by(3 * PERIOD);
         assert_eq!(Storage::api_drive(id).unwrap().escrow, before);
         assert_eq!(Storage::api_drive(id).unwrap().dry_block, None);
-        assert!(Storage::api_challenge(account(VAULTS)).is_none());
+        assert!(Storage::api_challenge(&account(VAULTS)).is_none());
     });
 }
 
@@ -225,8 +225,8 @@ fn a_drive_is_given_away_with_its_deposits() {
         assert_eq!((held(ALICE, HoldReason::Drive), held(ALICE, HoldReason::Grant)), (0, 0));
         assert_eq!(held(BOB, HoldReason::Grant), GRANT_DEPOSIT);
         assert_eq!(free(BOB), before, "it cost him nothing");
-        assert_eq!(Storage::api_drives_of(account(BOB)), vec![id]);
-        assert!(Storage::api_drives_of(account(ALICE)).is_empty());
+        assert_eq!(Storage::api_drives_of(&account(BOB)), vec![id]);
+        assert!(Storage::api_drives_of(&account(ALICE)).is_empty());
         assert_ok!(Storage::close(signed(BOB), id));
     });
 }

@@ -17,21 +17,21 @@ fn terms_are_the_networks() {
 fn a_vault_tells_what_it_earns_and_when_its_turn_is() {
     ExtBuilder.build_and_execute(|| {
         register(4);
-        assert!(Storage::api_vault(account(ALICE)).is_none());
+        assert!(Storage::api_vault(&account(ALICE)).is_none());
         let id = create(ALICE, Coding::K1);
         commit(ALICE, id, 30);
-        let turn = Storage::api_vault(account(VAULTS)).unwrap().next_turn_block;
+        let turn = Storage::api_vault(&account(VAULTS)).unwrap().next_turn_block;
         run_to(turn - 1);
-        let found = Storage::api_vault(account(VAULTS)).unwrap();
+        let found = Storage::api_vault(&account(VAULTS)).unwrap();
         assert_eq!((found.liable_units, found.reserved_units, found.slots), (30, CAPACITY, 1));
         assert_eq!((found.rate_per_block, found.pending), (30 * RATE, u128::from(turn - 2) * 30 * RATE));
         assert_eq!((found.bond, found.bond_required), (BOND, u128::from(CAPACITY) * BOND_PER_UNIT));
         assert_eq!(found.addresses, vec![b"vault.example:4000".to_vec()]);
         assert_eq!(found.next_turn_block, turn);
         next_block();
-        let found = Storage::api_vault(account(VAULTS)).unwrap();
+        let found = Storage::api_vault(&account(VAULTS)).unwrap();
         assert_eq!((found.pending, found.next_turn_block), (0, turn + PERIOD));
-        let challenge = Storage::api_challenge(account(VAULTS)).unwrap();
+        let challenge = Storage::api_challenge(&account(VAULTS)).unwrap();
         assert_eq!((challenge.turn_block, challenge.targets.len()), (turn, PROOFS as usize));
     });
 }
@@ -42,7 +42,7 @@ fn lists_go_on_where_they_ended() {
         register(7);
         let mut found = Vec::new();
         loop {
-            let page = Storage::api_vaults_after(found.last().cloned(), 3);
+            let page = Storage::api_vaults_after(found.last(), 3);
             if page.is_empty() {
                 break;
             }
@@ -55,10 +55,10 @@ fn lists_go_on_where_they_ended() {
         assert_eq!(found, all);
 
         let ids: Vec<_> = (0..70).map(|_| create_for(ALICE, Coding::K1, 1, 1)).collect();
-        assert_eq!(Storage::api_drives_of(account(ALICE)), ids);
+        assert_eq!(Storage::api_drives_of(&account(ALICE)), ids);
         let mut held = Vec::new();
         loop {
-            let page = Storage::api_slots_of(account(VAULTS), held.last().copied(), 16);
+            let page = Storage::api_slots_of(&account(VAULTS), held.last().copied(), 16);
             if page.is_empty() {
                 break;
             }
@@ -108,10 +108,10 @@ fn a_successors_slots_are_told_apart_from_a_holders() {
         let gone = holder(id, 2);
         assert_ok!(Storage::leave_slots(signed(gone), vec![at(id, 2)].try_into().unwrap()));
         next_block();
-        let held = Storage::api_slots_of(account(gone), None, 10);
+        let held = Storage::api_slots_of(&account(gone), None, 10);
         assert_eq!((held[0].at, held[0].successor, held[0].due_block), (at(id, 2), false, None));
         let next = slot(id, 2).successor.unwrap();
-        let held = &Storage::api_slots_of(next.vault, None, 10)[0];
+        let held = &Storage::api_slots_of(&next.vault, None, 10)[0];
         assert_eq!((held.at, held.successor, held.due_block), (at(id, 2), true, Some(next.due_block)));
         assert_eq!((held.units, held.version, held.root), (10, 1, root(at(id, 2), 10)));
         assert_eq!(Storage::api_repair(), (reserve(), 1));

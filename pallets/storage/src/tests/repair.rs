@@ -60,7 +60,7 @@ fn an_empty_slot_gets_a_successor_who_restores_it_and_has_a_bonus() {
         System::assert_has_event(event.into());
         // Now it is challenged like any other.
         run_proving_to_turn(next);
-        assert!(Storage::api_challenge(account(next)).is_some());
+        assert!(Storage::api_challenge(&account(next)).is_some());
         run_proving(PERIOD, &[]);
         assert_eq!(RepairSpans::<Test>::get(Queue::Waiting).entries(), 0);
     });
