@@ -150,7 +150,7 @@ pub fn reconstruct(coding: Coding, present: &[(u8, &[u8])], want: u8) -> Result<
 /// The shard size of a stripe with so many bytes of data.
 pub(crate) fn stripe_size(coding: Coding, bytes: usize) -> Result<ShardSize, ErasureError> {
     let k = usize::from(coding.data());
-    let size = if bytes % k == 0 { ShardSize::from_bytes(bytes / k) } else { None };
+    let size = if bytes.is_multiple_of(k) { ShardSize::from_bytes(bytes / k) } else { None };
     size.ok_or(ErasureError::NoStripe { bytes, data: coding.data() })
 }
 
@@ -164,8 +164,11 @@ fn parity(coding: Coding, size: ShardSize, data: &[&[u8]]) -> Result<Vec<Bytes>,
     Ok(result.recovery_iter().map(Bytes::copy_from_slice).collect())
 }
 
+/// Shards by their index.
+type Known<'a> = Vec<Option<&'a [u8]>>;
+
 /// The given shards by their index, all of one size, at least `k` of them.
-fn sorted<'a>(coding: Coding, present: &[(u8, &'a [u8])]) -> Result<(ShardSize, Vec<Option<&'a [u8]>>), ErasureError> {
+fn sorted<'a>(coding: Coding, present: &[(u8, &'a [u8])]) -> Result<(ShardSize, Known<'a>), ErasureError> {
     let needed = coding.data();
     let mut known = vec![None; usize::from(coding.slots())];
     let mut size = None;

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Changing a drive: content and manifest to the vaults, receipts, and one checkpoint for all of it.
+//!
+//! # Correctness
+//! - The chain compares and sets the version: what is committed follows exactly the version that it was computed from. If
+//!   another writer was faster, all is done again on top of what that one wrote.
+//! - Either everything of a commit is visible, or nothing.
+//! - The same command after a crash makes the same content again, and commits it once: see [`upload`](crate::upload).
+
+mod log;
+mod manifest;
+mod plan;
+
+use std::{path::Path, sync::Arc};
+
+use cairn_primitives::storage::{Coding, Receipt, SlotAt, Ticket};
+use futures::stream::StreamExt;
+use tokio::sync::mpsc;
+
+pub use self::plan::{Plan, Put, PutSource, Step};
+use self::{
+    log::Log,
+    manifest::{ManifestWriter, Written},
+};
+use crate::{
+    chain::{Commit, Signer},
+    drive::{find, Access, Drive, Session},
+    manifest::{FileEntry, Segment, StripeRun},
+    share::Link,
+    upload::{
+        fan::{Failed, Fan, Stripe},
+        produce::{Input, Laid, Producer, RawStripe},
+        Event, Journal, OnEvent,
+    },
+    DriveError,
+};
+
+/// How often a commit is tried when others are faster.
+const ATTEMPTS_MAX: u32 = 5;
+/// Blocks that a ticket lasts: a little less than vaults allow, for one that has seen fewer blocks than we.
+const TICKET_BLOCKS: u32 = 28_000;
+/// Stripes that are coded at the same time.
+const CODING_AT_ONCE: usize = 3;
+/// How often the slots are looked after while nothing comes to send.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The drive's version now.
+    pub version: u64,
+    /// An earlier run of the same command had done it already.
+    pub was_done: bool,
+    /// Slots whose vaults haven't signed: they catch up by themselves.
+    pub behind: Vec<u8>,
+    /// The links that were made, in the order of the plan.
+    pub links: Vec<Link>,
+    /// Units of each log before this commit, and after it.
+    pub units: (u64, u64),
+}
+
+/// Who writes, and with what.
+#[derive(Clone)]
+pub struct Writer {
+    /// Signs tickets.
+    pub signer: Arc<dyn Signer>,
+    /// Told what happens.
+    pub on_event: OnEvent,
+}
+
+/// Commits a plan to a drive, and waits until that is final. `journals` is the folder in which journals are kept.
+///
+/// # Errors
+/// See [`DriveError`]; after all but [`DriveError::Tree`] and its like, the same plan can be tried again and goes on where this
+/// one ended.
+pub async fn commit(
+    session: &Session,
+    mut drive: Drive,
+    mut plan: Plan,
+    writer: &Writer,
+    journals: &Path,
+) -> Result<Committed, DriveError> {
+    let (mut journal, went_on) = Journal::open(journals, &session.chain.genesis(), drive.state.id, &plan.command())?;
+    if went_on {
+        if let Some(done) = done_already(&drive, &journal).await? {
+            journal.remove()?;
+            return Ok(done);
+        }
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        match attempt(session, &drive, &mut plan, writer, &mut journal).await {
+            Ok(done) => {
+                journal.remove()?;
+                return Ok(done);
+            },
+            Err(Failed::Error(error)) => {
+                // What can't be done at all leaves nothing to go on with.
+                if matches!(error, DriveError::Tree(_) | DriveError::Path(_) | DriveError::NoRoom { .. }) {
+                    journal.remove()?;
+                }
+                return Err(error);
+            },
+            Err(Failed::Stale) => {},
+        }
+        (writer.on_event)(Event::Again);
+        let state = find(&*session.chain, drive.state.id).await?;
+        let key = drive.access.key.clone();
+        if key.generation() != state.key_generation {
+            return Err(crate::keys::KeyError::Later { have: key.generation(), wanted: state.key_generation }.into());
+        }
+        drive = Drive::open(session, state, Access { key, may_write: true }).await?;
+        if let Some(done) = done_already(&drive, &journal).await? {
+            journal.remove()?;
+            return Ok(done);
+        }
+    }
+    Err(DriveError::Contended { attempts: ATTEMPTS_MAX })
+}
+
+/// Whether the chain has what a journal was about to commit.
+async fn done_already(drive: &Drive, journal: &Journal) -> Result<Option<Committed>, DriveError> {
+    let Some(noted) = journal.was_committing().filter(|noted| noted.version <= drive.state.version) else {
+        return Ok(None);
+    };
+    let Some(head) = hex::decode(&noted.head).ok().and_then(|head| crate::manifest::Head::from_bytes(&head).ok())
+    else {
+        return Ok(None);
+    };
+    let versions = drive.versions().await?;
+    let found = versions.iter().find(|version| version.root == head.root);
+    let link = |text: &String| Link::from_text(text).ok();
+    Ok(found.map(|version| Committed {
+        version: version.version,
+        was_done: true,
+        behind: Vec::new(),
+        links: noted.outcome.iter().filter_map(link).collect(),
+        units: (version.units_before, drive.state.units),
+    }))
+}
+
+async fn attempt(
+    session: &Session,
+    drive: &Drive,
+    plan: &mut Plan,
+    writer: &Writer,
+    journal: &mut Journal,
+) -> Result<Committed, Failed> {
+    let state = &drive.state;
+    plan.check(drive)?;
+    let ranges = drive.ranges().await?;
+    let mut log = Log::new(state, ranges);
+    let units_before = log.units();
+    let ticket = Ticket {
+        at: SlotAt { drive: state.id, slot: 0 },
+        version: state.version + 1,
+        first_stripe: log.next(),
+        until_block: state.block.saturating_add(TICKET_BLOCKS),
+    };
+    let genesis = session.chain.genesis();
+    let mut fan = Fan::start(state, ticket, genesis, &writer.signer, &drive.vaults, &writer.on_event);
+
+    let inputs = plan.inputs(drive, journal)?;
+    log.check_room(plan.known_bytes(drive))?;
+    (writer.on_event)(Event::Total { bytes: plan.known_bytes(drive) });
+    let keys: Vec<[u8; 32]> = inputs.iter().map(|input| input.key).collect();
+    let (laid, runs) = send_content(&mut fan, &mut log, inputs, writer).await?;
+
+    let mut segment = Segment::default();
+    let mut tree = drive.contents().tree().clone();
+    plan.apply(&laid, &keys, &mut tree, &mut segment)?;
+    let mut manifest = ManifestWriter { drive, fan: &mut fan, log: &mut log };
+    let links = manifest.links(plan, journal, &genesis).await?;
+    let Written { head } = manifest.write(plan, segment, &tree, runs).await?;
+
+    let (leaves, units) = (log.next(), log.units());
+    let expected = |slot: u8| Receipt { at: SlotAt { drive: state.id, slot }, root: log.root(slot), units };
+    let signatures = fan.receipts(leaves, expected).await?;
+    let head = head.to_bytes();
+    let outcome = links.iter().map(Link::to_text).collect();
+    journal.committing(state.version + 1, &head, outcome)?;
+    (writer.on_event)(Event::Checkpoint);
+    let behind = (0..state.coding.slots()).filter(|slot| signatures[usize::from(*slot)].is_none()).collect();
+    let commit = Commit {
+        drive: state.id,
+        expected_version: state.version,
+        units,
+        roots: (0..state.coding.slots()).map(|slot| log.root(slot)).collect(),
+        signatures,
+        head,
+    };
+    match session.chain.checkpoint(commit).await {
+        Ok(()) => {},
+        Err(crate::chain::ChainError::VersionMoved) => return Err(Failed::Stale),
+        Err(error) => return Err(DriveError::from(error).into()),
+    }
+    Ok(Committed { version: state.version + 1, was_done: false, behind, links, units: (units_before, units) })
+}
+
+/// Sends all content; gives where each input lies, and the ids of its stripes.
+async fn send_content(
+    fan: &mut Fan,
+    log: &mut Log,
+    inputs: Vec<Input>,
+    writer: &Writer,
+) -> Result<(Vec<Laid>, Vec<StripeRun>), Failed> {
+    let coding = log.coding();
+    let mut runs = Vec::new();
+    if inputs.is_empty() {
+        return Ok((Vec::new(), runs));
+    }
+    let (to, from) = mpsc::channel(2);
+    let producer = Producer {
+        coding,
+        first_stripe: log.next(),
+        memory: Arc::clone(fan.memory()),
+        runtime: tokio::runtime::Handle::current(),
+        to,
+        on_event: Arc::clone(&writer.on_event),
+    };
+    let memory = Arc::clone(fan.memory());
+    let thread = tokio::task::spawn_blocking(move || producer.run(inputs));
+    let raw =
+        futures::stream::unfold(
+            from,
+            |mut from: mpsc::Receiver<_>| async move { from.recv().await.map(|raw| (raw, from)) },
+        );
+    let code = |raw: RawStripe| tokio::task::spawn_blocking(move || Stripe::coded(coding, raw.data, Some(raw.permit)));
+    let mut coded = std::pin::pin!(raw.map(code).buffered(CODING_AT_ONCE));
+    let sent = async {
+        loop {
+            match tokio::time::timeout(LOOK_EVERY, coded.next()).await {
+                Ok(Some(stripe)) => {
+                    let stripe = stripe.map_err(DriveError::from)?.map_err(DriveError::from)?;
+                    let number = log.append(&stripe)?;
+                    StripeRun::push(&mut runs, number, stripe.size, &stripe.ids, coding);
+                    fan.push(stripe).await?;
+                },
+                Ok(None) => return Ok(()),
+                Err(_) => {},
+            }
+            fan.look().await?;
+        }
+    };
+    let sent: Result<(), Failed> = sent.await;
+    if sent.is_err() {
+        // The thread may wait for memory that nobody gives back any more.
+        memory.close();
+    }
+    sent?;
+    let laid = thread.await.map_err(DriveError::from)??;
+    Ok((laid, runs))
+}
+
+impl From<crate::manifest::TreeError> for Failed {
+    fn from(error: crate::manifest::TreeError) -> Self {
+        Failed::Error(error.into())
+    }
+}
+
+impl From<DriveError> for Failed {
+    fn from(error: DriveError) -> Self {
+        Failed::Error(error)
+    }
+}
+
+/// The entry of a put file.
+fn file_entry(laid: &Laid, put: &Put, key: [u8; 32]) -> FileEntry {
+    FileEntry {
+        size: laid.size,
+        modified_ms: put.modified_ms,
+        mode: put.mode & 0o7777,
+        key,
+        commitment: laid.commitment.unwrap_or_default(),
+        stripe: laid.stripe,
+        offset: laid.offset,
+    }
+}
+
+/// Whether all shards of a coding's stripes are alike.
+fn alike(coding: Coding) -> bool {
+    coding == Coding::K1
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Files of a drive to files on disk.
+//!
+//! # Correctness
+//! A file appears under its name when it is whole, checked and on disk, and not before: it is written beside it under a name
+//! that follows from its content, so that an interrupted download goes on where it was.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{Read, Seek, SeekFrom, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    contents::Contents,
+    frame::{fill, Commitment, FRAME_BYTES},
+    manifest::FileEntry,
+    DriveError,
+};
+
+/// Told how many bytes of plaintext have arrived.
+pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// Writes a file to `to`, over one that is there.
+///
+/// # Errors
+/// [`DriveError::Damaged`] if the content isn't the stored one; [`DriveError::Unreadable`]; those of the disk.
+pub async fn download(
+    contents: &Contents,
+    name: &str,
+    file: &FileEntry,
+    to: &Path,
+    on_bytes: OnBytes,
+) -> Result<(), DriveError> {
+    let part = part_path(to, file);
+    if !attempt(contents, name, file, &part, Arc::clone(&on_bytes)).await? {
+        // What was there from an earlier download was something else: everything anew.
+        fs::remove_file(&part).map_err(DriveError::io(part.display().to_string()))?;
+        if !attempt(contents, name, file, &part, on_bytes).await? {
+            let _ = fs::remove_file(&part);
+            return Err(DriveError::Damaged { name: name.into() });
+        }
+    }
+    let finish = || {
+        let done = OpenOptions::new().write(true).open(&part)?;
+        done.set_permissions(Permissions::from_mode(u32::from(file.mode) & 0o777))?;
+        done.set_modified(from_ms(file.modified_ms))?;
+        done.sync_all()?;
+        fs::rename(&part, to)?;
+        sync_parent(to)
+    };
+    finish().map_err(DriveError::io(to.display().to_string()))
+}
+
+/// Gets what is missing of a file; whether it then is the stored one.
+async fn attempt(
+    contents: &Contents,
+    name: &str,
+    file: &FileEntry,
+    part: &Path,
+    on_bytes: OnBytes,
+) -> Result<bool, DriveError> {
+    let shown = part.display().to_string();
+    let (mut out, known) = resume(part, file.size).map_err(DriveError::io(shown.clone()))?;
+    on_bytes(known.size());
+    let from = known.size();
+    let sink = move |bytes: &[u8]| {
+        out.write_all(bytes)?;
+        on_bytes(bytes.len() as u64);
+        Ok(())
+    };
+    let read = contents.copy(name, file, from..file.size, known, sink).await?;
+    Ok(read.finish(&file.key) == file.commitment)
+}
+
+/// Opens the unfinished file behind its last whole frame.
+fn resume(part: &Path, size: u64) -> std::io::Result<(File, Commitment)> {
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(part)?;
+    let there = file.metadata()?.len().min(size) / FRAME_BYTES as u64;
+    let mut known = Commitment::default();
+    let mut frame = vec![0; FRAME_BYTES];
+    for _ in 0..there {
+        if fill(&mut Read::by_ref(&mut file), &mut frame)? < FRAME_BYTES {
+            break;
+        }
+        known.add(*blake3::hash(&frame).as_bytes(), FRAME_BYTES);
+    }
+    file.set_len(known.size())?;
+    file.seek(SeekFrom::Start(known.size()))?;
+    Ok((file, known))
+}
+
+fn part_path(to: &Path, file: &FileEntry) -> PathBuf {
+    to.with_file_name(format!(".cairn-{}.part", hex::encode(&file.commitment[..10])))
+}
+
+/// Makes a rename in a file's directory last.
+pub(crate) fn sync_parent(path: &Path) -> std::io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+/// Milliseconds since 1970 as the system's time.
+pub fn from_ms(ms: i64) -> SystemTime {
+    let duration = Duration::from_millis(ms.unsigned_abs());
+    let time = if ms < 0 { UNIX_EPOCH.checked_sub(duration) } else { UNIX_EPOCH.checked_add(duration) };
+    time.unwrap_or(UNIX_EPOCH)
+}
+
+/// The system's time as milliseconds since 1970.
+pub fn to_ms(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A drive as it stands at a version: opened from the head on chain, with everything that is in it.
+
+use std::sync::Arc;
+
+use cairn_primitives::storage::{Coding, DriveId, Node, Range, Role, Visibility};
+use codec::DecodeAll;
+use futures::{stream::StreamExt, FutureExt};
+
+use crate::{
+    chain::{Chain, DriveState},
+    contents::Contents,
+    keys::{DriveKey, SealingKey, ACCOUNT_SECRET_BYTES},
+    manifest::{Head, LevelRef, ManifestError, Ranges, Root, Segment, Tree, SEGMENT_BYTES_MAX},
+    page::{self, PageRef},
+    read::StripeReader,
+    vaults::{Network, Vaults},
+    DriveError,
+};
+
+/// Bytes of the ranges of all slots at most: 32 of them, with 50 peaks each.
+const RANGES_BYTES_MAX: usize = 32 * (16 + 50 * 40);
+/// Versions that are listed at most.
+const VERSIONS_MAX: usize = 10_000;
+
+/// What drives are opened with.
+#[derive(Clone)]
+pub struct Session {
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// How vaults are reached.
+    pub network: Arc<dyn Network>,
+}
+
+/// A key, and what its holder may do.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// To read with, and to write if that is allowed.
+    pub key: DriveKey,
+    /// The account may write.
+    pub may_write: bool,
+}
+
+impl Access {
+    /// What an account may do with a drive. Without a secret, only public drives can be read.
+    ///
+    /// # Errors
+    /// [`DriveError::Key`] if the account was given no key, or the drive's key was turned since.
+    pub async fn of_account(
+        chain: &dyn Chain,
+        drive: &DriveState,
+        account: [u8; 32],
+        secret: Option<&[u8; ACCOUNT_SECRET_BYTES]>,
+    ) -> Result<Self, DriveError> {
+        let genesis = chain.genesis();
+        if let (true, Some(secret)) = (drive.owner == account, secret) {
+            let key = DriveKey::of_owner(secret, &genesis, drive.id, drive.key_generation)?;
+            return Ok(Access { key, may_write: true });
+        }
+        if let Some(secret) = secret {
+            let grant = chain.grant(drive.id, account).await?;
+            if let Some(grant) = grant.filter(|grant| grant.until_block.is_none_or(|until| until >= drive.block)) {
+                let key = SealingKey::of_account(secret).open(&account, &genesis, drive.id, &grant.sealed)?;
+                // What is written under a key that was turned could be read by whom it was turned away from.
+                let may_write = grant.role == Role::Writer && key.generation() == drive.key_generation;
+                return Ok(Access { key, may_write });
+            }
+        }
+        match drive.visibility {
+            Visibility::Public(key) => {
+                Ok(Access { key: DriveKey::from_parts(drive.key_generation, key)?, may_write: false })
+            },
+            Visibility::Private => Err(crate::keys::KeyError::NotForUs.into()),
+        }
+    }
+}
+
+/// A drive at its newest version.
+pub struct Drive {
+    pub(crate) state: DriveState,
+    pub(crate) access: Access,
+    pub(crate) vaults: Arc<Vaults>,
+    pub(crate) head: Option<Head>,
+    pub(crate) loaded: Loaded,
+}
+
+/// A version's manifest.
+pub(crate) struct Loaded {
+    pub root: Option<Root>,
+    pub levels: Vec<(LevelRef, Segment)>,
+    pub newest: Segment,
+    pub contents: Arc<Contents>,
+}
+
+/// A version of a drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its number.
+    pub version: u64,
+    /// When it was made, by its writer's clock, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Its first stripe.
+    pub first_stripe: u64,
+    /// Units of each log before that.
+    pub units_before: u64,
+    /// Its root page.
+    pub root: PageRef,
+}
+
+impl Drive {
+    /// Opens a drive at its newest version. `state` is the chain's, `access` fits it.
+    ///
+    /// # Errors
+    /// [`DriveError::Unreadable`], [`DriveError::Manifest`], [`DriveError::Sealed`].
+    pub async fn open(session: &Session, state: DriveState, access: Access) -> Result<Self, DriveError> {
+        let vaults = Arc::new(Vaults::new(Arc::clone(&session.network), &state));
+        let reader = StripeReader::new(state.id, state.coding, Arc::clone(&vaults));
+        let head = if state.head.is_empty() { None } else { Some(Head::from_bytes(&state.head)?) };
+        let loaded = match &head {
+            Some(head) => {
+                let loaded = load(&reader, &access.key, &head.root).await?;
+                if loaded.root.as_ref().is_some_and(|root| root.version > state.version) {
+                    return Err(ManifestError("its root page is of a version that the chain doesn't have").into());
+                }
+                loaded
+            },
+            None => Loaded {
+                root: None,
+                levels: Vec::new(),
+                newest: Segment::default(),
+                contents: Arc::new(Contents::new(Tree::default(), Vec::new(), access.key.clone(), reader)),
+            },
+        };
+        Ok(Drive { state, access, vaults, head, loaded })
+    }
+
+    /// The drive on chain.
+    pub fn state(&self) -> &DriveState {
+        &self.state
+    }
+
+    /// The key, and what it allows.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// What is in it.
+    pub fn contents(&self) -> &Arc<Contents> {
+        &self.loaded.contents
+    }
+
+    /// Its name; empty if it has none.
+    pub fn name(&self) -> String {
+        self.loaded.root.as_ref().map(Root::name).unwrap_or_default()
+    }
+
+    /// The vaults, and how they fare.
+    pub fn vaults(&self) -> &Arc<Vaults> {
+        &self.vaults
+    }
+
+    /// Versions that are still there, the newest first.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn versions(&self) -> Result<Vec<Version>, DriveError> {
+        let (Some(head), Some(root)) = (&self.head, &self.loaded.root) else { return Ok(Vec::new()) };
+        let reader = self.loaded.contents.reader();
+        let mut found = vec![version(root, head.root)];
+        let mut previous = root.previous;
+        let mut below = head.root.stripe;
+        while let Some(page) = previous.filter(|_| found.len() < VERSIONS_MAX) {
+            // A chain that doesn't go backwards would never end.
+            if page.stripe >= below {
+                return Err(ManifestError("its versions are out of order").into());
+            }
+            below = page.stripe;
+            let root = read_root(reader, &self.access.key, &page).await?;
+            found.push(version(&root, page));
+            previous = root.previous;
+        }
+        Ok(found)
+    }
+
+    /// What was in the drive at a version: the newest one that isn't newer than `wanted`.
+    ///
+    /// # Errors
+    /// [`DriveError::NoVersion`] if it is gone, or was never there.
+    pub async fn at_version(&self, wanted: u64) -> Result<Arc<Contents>, DriveError> {
+        let versions = self.versions().await?;
+        let (newest, oldest) =
+            (versions.first().map_or(0, |version| version.version), versions.last().map_or(0, |v| v.version));
+        let no_version = DriveError::NoVersion { version: wanted, oldest, newest };
+        if wanted > newest {
+            return Err(no_version);
+        }
+        let found = versions.iter().find(|version| version.version <= wanted).ok_or(no_version)?;
+        Ok(load(self.loaded.contents.reader(), &self.access.key, &found.root).await?.contents)
+    }
+
+    /// The ranges of the slots' logs at the drive's version: one, if all logs are alike, or one a slot.
+    ///
+    /// # Errors
+    /// [`DriveError::Manifest`] if they aren't what the chain committed to.
+    pub(crate) async fn ranges(&self) -> Result<Vec<Range>, DriveError> {
+        let coding = self.state.coding;
+        let count = if coding == Coding::K1 { 1 } else { usize::from(coding.slots()) };
+        let (Some(head), Some(root)) = (&self.head, &self.loaded.root) else {
+            return Ok(vec![Range::default(); count]);
+        };
+        let wrong = || DriveError::from(ManifestError("its ranges aren't those that the chain has"));
+        let mut ranges = match &root.ranges {
+            Ranges::Alike(range) => vec![range.clone()],
+            Ranges::Apart(index) => {
+                let reader = self.loaded.contents.reader();
+                let bytes = reader.indexed(index, &self.access.key, RANGES_BYTES_MAX).await?;
+                let mut ranges = Vec::<Range>::decode_all(&mut &bytes[..]).map_err(ManifestError::from)?;
+                for run in &index.runs {
+                    for ids in run.ids.chunks(usize::from(coding.slots())) {
+                        for (range, id) in ranges.iter_mut().zip(ids) {
+                            range.append(Node::leaf(id, run.size), |_, _| {});
+                        }
+                    }
+                }
+                ranges
+            },
+        };
+        for range in &mut ranges {
+            range.append(Node::leaf(&head.root.id, head.root.size), |_, _| {});
+        }
+        let of_slot = |slot: usize| ranges.get(slot).or(ranges.first().filter(|_| count == 1));
+        let committed = self.state.slots.iter().enumerate().all(|(slot, place)| {
+            of_slot(slot).is_some_and(|range| range.root() == place.root && range.units() == self.state.units)
+        });
+        if ranges.len() != count || !committed {
+            return Err(wrong());
+        }
+        Ok(ranges)
+    }
+}
+
+fn version(root: &Root, page: PageRef) -> Version {
+    Version {
+        version: root.version,
+        time_ms: root.time_ms,
+        first_stripe: root.first_stripe,
+        units_before: root.units_before,
+        root: page,
+    }
+}
+
+async fn read_root(reader: &StripeReader, key: &DriveKey, page: &PageRef) -> Result<Root, DriveError> {
+    let plain = page::open(key, &reader.page(page).await?)?;
+    Ok(Root::from_bytes(&plain, reader.drive(), reader.coding())?)
+}
+
+/// Loads a version's manifest: its root page, then all levels at once.
+async fn load(reader: &StripeReader, key: &DriveKey, page: &PageRef) -> Result<Loaded, DriveError> {
+    let coding = reader.coding();
+    let root = read_root(reader, key, page).await?;
+    let total = root.levels.iter().map(|level| level.bytes as usize).sum::<usize>();
+    if total > 2 * SEGMENT_BYTES_MAX {
+        return Err(ManifestError("it is too long").into());
+    }
+    let read = |level: LevelRef| {
+        let (reader, key) = (reader.clone(), key.clone());
+        let segment = async move {
+            let bytes = reader.part(&level.page, &key, SEGMENT_BYTES_MAX).await?;
+            if bytes.len() != level.bytes as usize {
+                return Err(ManifestError("a level isn't as long as its root page says").into());
+            }
+            Ok::<_, DriveError>((level, Segment::from_bytes(&bytes, coding)?))
+        };
+        segment.boxed()
+    };
+    let mut levels = Vec::with_capacity(root.levels.len());
+    let mut reading = futures::stream::iter(root.levels.clone()).map(read).buffered(8);
+    while let Some(level) = reading.next().await {
+        levels.push(level?);
+    }
+    drop(reading);
+    let newest = if root.newest.is_empty() { Segment::default() } else { Segment::from_bytes(&root.newest, coding)? };
+    let segments = || levels.iter().map(|(_, segment)| segment).chain([&newest]);
+    let tree = Tree::from_segments(segments())?;
+    let tables = segments().flat_map(|segment| segment.tables.iter().cloned()).collect();
+    let contents = Arc::new(Contents::new(tree, tables, key.clone(), reader.clone()));
+    Ok(Loaded { root: Some(root), levels, newest, contents })
+}
+
+/// Asks the chain for a drive.
+///
+/// # Errors
+/// [`DriveError::NoDrive`] if there is none.
+pub async fn find(chain: &dyn Chain, id: DriveId) -> Result<DriveState, DriveError> {
+    chain.drive(id).await?.ok_or(DriveError::NoDrive(id))
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The real chain and the real network.
+
+use std::sync::Arc;
+
+use cairn_client::{
+    chain::storage::{self, Checkpoint},
+    keys::Keypair,
+    Account, AccountId, Client, Error, View,
+};
+use cairn_primitives::storage::{DriveId, SlotState};
+use cairn_wire::Timeouts;
+use futures::future::BoxFuture;
+
+use crate::{
+    chain::{Chain, ChainError, Commit, DriveState, GrantState, Signer, SlotPlace, VaultPlace},
+    drive::Session,
+    vaults::Tcp,
+};
+
+/// What the chain says when another checkpoint came first.
+const VERSION_STALE: &str = "Storage::VersionStale";
+
+/// The chain, over a client; without an account, to read only.
+pub struct LiveChain {
+    client: Client,
+    account: Option<Account>,
+}
+
+impl LiveChain {
+    /// Over a client. The account signs checkpoints.
+    pub fn new(client: Client, account: Option<Account>) -> Self {
+        LiveChain { client, account }
+    }
+}
+
+/// The real chain and TCP.
+pub fn session(client: &Client, account: Option<Account>) -> Session {
+    let network = Tcp { genesis: client.genesis_hash().0, timeouts: Timeouts::default() };
+    Session { chain: Arc::new(LiveChain::new(client.clone(), account)), network: Arc::new(network) }
+}
+
+fn other(error: Error) -> ChainError {
+    ChainError::Other(Box::new(error))
+}
+
+async fn state(view: &View, id: DriveId) -> Result<Option<DriveState>, Error> {
+    let Some(drive) = view.drive(id).await? else { return Ok(None) };
+    let mut slots = Vec::with_capacity(drive.slots.len());
+    for slot in &drive.slots {
+        let vault = match &slot.vault {
+            Some(account) => view.vault(account).await?.map(|vault| VaultPlace {
+                account: account.0,
+                service_key: vault.service_key,
+                addresses: vault.addresses.into_iter().filter_map(|bytes| String::from_utf8(bytes).ok()).collect(),
+            }),
+            None => None,
+        };
+        slots.push(SlotPlace { vault, healthy: slot.state == SlotState::Healthy, root: slot.root });
+    }
+    Ok(Some(DriveState {
+        id: drive.id,
+        owner: drive.owner.0,
+        coding: drive.coding,
+        capacity_units: drive.capacity_units,
+        version: drive.version,
+        units: drive.units,
+        trimmed_units: drive.trimmed_units,
+        head: drive.head,
+        key_generation: drive.key_generation,
+        visibility: drive.visibility,
+        slots,
+        block: view.block_number_u32(),
+    }))
+}
+
+impl Chain for LiveChain {
+    fn genesis(&self) -> [u8; 32] {
+        self.client.genesis_hash().0
+    }
+
+    fn drive(&self, id: DriveId) -> BoxFuture<'_, Result<Option<DriveState>, ChainError>> {
+        Box::pin(async move {
+            let view = self.client.finalized().await.map_err(other)?;
+            state(&view, id).await.map_err(other)
+        })
+    }
+
+    fn grant(&self, id: DriveId, account: [u8; 32]) -> BoxFuture<'_, Result<Option<GrantState>, ChainError>> {
+        Box::pin(async move {
+            let view = self.client.finalized().await.map_err(other)?;
+            let grant = view.grant(id, &AccountId::from(account)).await.map_err(other)?;
+            Ok(grant.map(|grant| GrantState {
+                role: grant.role,
+                until_block: grant.until_block,
+                sealed: grant.sealed.into_inner(),
+            }))
+        })
+    }
+
+    fn checkpoint(&self, commit: Commit) -> BoxFuture<'_, Result<(), ChainError>> {
+        Box::pin(async move {
+            let account = self.account.as_ref().ok_or_else(|| ChainError::Other("no account signs here".into()))?;
+            let checkpoint = Checkpoint {
+                expected_version: commit.expected_version,
+                units: commit.units,
+                roots: commit.roots,
+                signatures: commit.signatures,
+                head: commit.head,
+            };
+            let stale = |error: Error| match &error {
+                Error::Refused(refusal) if refusal.code == VERSION_STALE => ChainError::VersionMoved,
+                _ => other(error),
+            };
+            let submitted = account.submit(&storage::checkpoint(commit.drive, &checkpoint)).await.map_err(stale)?;
+            submitted.finalized(|_| {}).await.map_err(stale)?;
+            Ok(())
+        })
+    }
+}
+
+/// Signs with an account's key.
+pub struct KeySigner(pub Keypair);
+
+impl Signer for KeySigner {
+    fn account(&self) -> [u8; 32] {
+        self.0.account_id().0
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message)
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Uploads that are stopped at any point.
+
+use std::{
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+
+use cairn_primitives::storage::Coding;
+
+use super::world::{noise, plan, World};
+
+/// The upload is dropped when its n-th event comes, whatever that is; then the same command is run again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_was_stopped_anywhere_goes_on() {
+    let files = || [("a", noise(1, 1_500_000)), ("b/c", noise(2, 70_000)), ("b/d", noise(3, 9))];
+    let total: u64 = files().iter().map(|(_, content)| content.len() as u64).sum();
+    for coding in [Coding::K1, Coding::K2] {
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        for _ in 0..25 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let stop_at = seed % 60;
+            let mut world = World::new(coding);
+            let (seen, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(tokio::sync::Notify::new()));
+            let (counted, stopping) = (Arc::clone(&seen), Arc::clone(&stop));
+            world.writer.on_event = Arc::new(move |_| {
+                if counted.fetch_add(1, Ordering::Relaxed) == stop_at {
+                    stopping.notify_one();
+                }
+            });
+            tokio::select! {
+                biased;
+                () = stop.notified() => {},
+                done = world.commit(plan(&files())) => { done.expect("committed"); },
+            }
+            // What is on its way to a vault may still arrive.
+            tokio::time::sleep(Duration::from_millis(seed % 20)).await;
+            world.writer.on_event = Arc::new(|_| {});
+            world.put(&files()).await;
+            let context = format!("{coding:?}, stopped at {stop_at}");
+            assert!(world.chain.state().version <= 2, "{context}");
+            assert_eq!(world.journals_left(), 0, "{context}");
+            for (name, content) in files() {
+                assert!(world.get(name).await.expect("there") == content, "{name}: {context}");
+            }
+            if world.chain.state().version == 1 {
+                let slots = u64::from(coding.slots());
+                let coded = total / u64::from(coding.data()) * slots;
+                let sent = world.appended();
+                // Content once; the manifest, and what was on its way when it was stopped, perhaps twice.
+                assert!(sent <= 2 * coded, "{sent} bytes for {coded}: {context}");
+            }
+        }
+    }
+}
+
+/// What the vaults had acknowledged isn't sent again: stopped just before the checkpoint, only the manifest is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_not_sent_again() {
+    let mut world = World::new(Coding::K1);
+    let files = [("file", noise(1, 6_000_000))];
+    let stop = Arc::new(tokio::sync::Notify::new());
+    let stopping = Arc::clone(&stop);
+    let signed = AtomicU64::new(0);
+    world.writer.on_event = Arc::new(move |event| {
+        if matches!(event, crate::upload::Event::Signed { .. }) && signed.fetch_add(1, Ordering::Relaxed) == 2 {
+            stopping.notify_one();
+        }
+    });
+    tokio::select! {
+        biased;
+        () = stop.notified() => {},
+        _ = world.commit(plan(&files)) => panic!("stopped before"),
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(world.chain.state().version, 0);
+    let before = world.appended();
+    world.writer.on_event = Arc::new(|_| {});
+    world.put(&files).await;
+    let again = world.appended() - before;
+    assert!(again <= 4 * 2_000_000, "{again} bytes were sent again");
+    assert!(world.get("file").await.expect("there") == noise(1, 6_000_000));
+}
+
+/// The checkpoint was made, and nobody heard of it: it isn't made twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_whose_answer_was_lost_is_found_again() {
+    let world = World::new(Coding::K1);
+    *world.chain.lose_answer.lock().expect("no panic") = true;
+    world.commit(plan(&[("file", noise(1, 100))])).await.expect_err("lost");
+    assert_eq!((world.chain.state().version, world.journals_left()), (1, 1));
+    let done = world.put(&[("file", noise(1, 100))]).await;
+    assert!(done.was_done && done.version == 1);
+    assert_eq!((world.chain.checkpoints.load(Ordering::Relaxed), world.journals_left()), (1, 0));
+
+    // Also if others wrote since.
+    *world.chain.lose_answer.lock().expect("no panic") = true;
+    world.commit(plan(&[("second", noise(2, 100))])).await.expect_err("lost");
+    world.put(&[("third", noise(3, 100))]).await;
+    let done = world.put(&[("second", noise(2, 100))]).await;
+    assert!(done.was_done && done.version == 2);
+    assert_eq!(world.chain.state().version, 3);
+}
+
+/// The source changed between the runs: what is stored is what it is now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_changed_since_is_stored_as_it_is_now() {
+    let mut world = World::new(Coding::K1);
+    let stop = Arc::new(tokio::sync::Notify::new());
+    let stopping = Arc::clone(&stop);
+    world.writer.on_event = Arc::new(move |event| {
+        if matches!(event, crate::upload::Event::Stored { .. }) {
+            stopping.notify_one();
+        }
+    });
+    let mut content = noise(1, 2_000_000);
+    tokio::select! {
+        biased;
+        () = stop.notified() => {},
+        _ = world.commit(plan(&[("file", content.clone())])) => {},
+    }
+    content[1_000_000] ^= 1;
+    world.writer.on_event = Arc::new(|_| {});
+    world.put(&[("file", content.clone())]).await;
+    assert!(world.get("file").await.expect("there") == content);
+}

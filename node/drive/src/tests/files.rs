@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What is put comes back.
+
+use std::sync::{atomic::Ordering, Arc};
+
+use cairn_primitives::storage::Coding;
+
+use super::world::{noise, path, plan, put_step, read_file, World};
+use crate::{
+    download::download,
+    frame::FRAME_BYTES,
+    manifest::{Change, TreeError},
+    DriveError, Plan, Step,
+};
+
+const CODINGS: [Coding; 4] = [Coding::K1, Coding::K2, Coding::K4, Coding::K8];
+
+fn changes(command: &str, changes: Vec<Change>) -> Plan {
+    let steps = changes.into_iter().map(Step::Change).collect();
+    Plan { command: command.into(), steps, ..Plan::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_every_length_come_back_in_every_coding() {
+    for coding in CODINGS {
+        let world = World::new(coding);
+        let lengths = [0, 1, 4095, 4096, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3_000_000];
+        let files: Vec<(String, Vec<u8>)> =
+            lengths.iter().map(|length| (format!("dir/{length}"), noise(*length as u64, *length))).collect();
+        let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, content)| (&name[..], content.clone())).collect();
+        let done = world.put(&files).await;
+        assert_eq!((done.version, done.was_done, done.behind.len()), (1, false, 0));
+        assert_eq!(world.chain.checkpoints.load(Ordering::Relaxed), 1, "one checkpoint for all");
+        for (name, content) in &files {
+            assert!(world.get(name).await.expect("there") == *content, "{coding:?} {name}");
+        }
+        assert_eq!(world.journals_left(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_range_of_a_file_can_be_read_alone() {
+    for coding in [Coding::K1, Coding::K4] {
+        let world = World::new(coding);
+        let content = noise(1, 5_000_000);
+        world.put(&[("other", noise(2, 777)), ("file", content.clone())]).await;
+        let drive = world.open().await;
+        let before: u64 = world.vaults.iter().map(|vault| vault.read.load(Ordering::Relaxed)).sum();
+        for range in [0..0, 0..1, 1..65_536, 65_535..65_537, 1_000_000..1_000_001, 4_999_999..5_000_000] {
+            let read = read_file(drive.contents(), "file", Some(range.clone())).await.expect("there");
+            assert!(read == content[range.start as usize..range.end as usize], "{range:?}");
+        }
+        let after: u64 = world.vaults.iter().map(|vault| vault.read.load(Ordering::Relaxed)).sum();
+        assert!(after - before < 8_000_000, "a byte doesn't cost a file: {} read", after - before);
+        let error = read_file(drive.contents(), "file", Some(0..5_000_001)).await.expect_err("too far");
+        assert!(matches!(error, DriveError::NoSuchRange { size: 5_000_000 }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_files_are_one_checkpoint() {
+    let world = World::new(Coding::K1);
+    let files: Vec<(String, Vec<u8>)> =
+        (0..10_000).map(|i| (format!("many/{:02}/{i}", i % 100), noise(i, (i % 300) as usize))).collect();
+    let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, content)| (&name[..], content.clone())).collect();
+    world.put(&files).await;
+    assert_eq!(world.chain.checkpoints.load(Ordering::Relaxed), 1);
+    let drive = world.open().await;
+    assert_eq!(drive.contents().tree().len(), 10_000 + 101);
+    for (name, content) in files.iter().step_by(997) {
+        assert!(read_file(drive.contents(), name, None).await.expect("there") == *content, "{name}");
+    }
+    // A small change costs little, however much is there.
+    let before = world.appended();
+    world.put(&[("one/more", b"content".to_vec())]).await;
+    let cost = world.appended() - before;
+    assert!(cost <= 4 * 3 * 4096, "{cost} bytes for a small file");
+    assert_eq!(world.open().await.contents().tree().len(), 10_103);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_commits_add_up_and_old_versions_stay() {
+    for coding in [Coding::K1, Coding::K2] {
+        let world = World::new(coding);
+        for i in 0..60u64 {
+            let name = format!("f{}", i % 7);
+            world.put(&[(&name, noise(i, 100 + i as usize)), (&format!("only/{i}"), noise(i, 10))]).await;
+        }
+        let drive = world.open().await;
+        assert_eq!(drive.contents().tree().len(), 7 + 1 + 60);
+        let versions = drive.versions().await.expect("there");
+        assert_eq!(versions.iter().map(|v| v.version).collect::<Vec<_>>(), (1..=60).rev().collect::<Vec<_>>());
+        for version in [1, 7, 8, 30, 59, 60] {
+            let contents = drive.at_version(version).await.expect("there");
+            for i in 0..7u64.min(version) {
+                let newest = (0..version).rev().find(|k| k % 7 == i).expect("put once");
+                let read = read_file(&contents, &format!("f{i}"), None).await.expect("there");
+                assert!(read == noise(newest, 100 + newest as usize), "f{i} at {version}");
+            }
+            assert!(contents.tree().file(&path(&format!("only/{version}"))).is_err(), "not yet there");
+        }
+        assert!(matches!(drive.at_version(61).await, Err(DriveError::NoVersion { newest: 60, oldest: 1, .. })));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn things_are_moved_and_removed() {
+    let world = World::new(Coding::K1);
+    world.put(&[("a/b/one", b"1".to_vec()), ("a/b/two", b"2".to_vec()), ("a.txt", b"3".to_vec())]).await;
+    let to = |from: &str, to: &str| Change::Move { from: path(from), to: path(to) };
+    let plan = changes("mv", vec![to("a/b", "x/y"), to("a.txt", "x"), Change::MakeDirectory(path("new/dir"), 1)]);
+    world.commit(plan).await.expect("committed");
+    assert_eq!(world.get("x/y/one").await.expect("moved"), b"1");
+    assert_eq!(world.get("x/a.txt").await.expect("moved into the directory"), b"3");
+    let drive = world.open().await;
+    let tree = drive.contents().tree();
+    let names =
+        |of: &str| tree.children(&path(of)).expect("there").iter().map(|(p, _)| p.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(""), ["/a", "/new", "/x"]);
+    assert_eq!(names("x"), ["/x/a.txt", "/x/y"]);
+    assert!(names("a").is_empty());
+
+    let remove = |name: &str, recursive| changes("rm", vec![Change::Remove { path: path(name), recursive }]);
+    let error = world.commit(remove("x", false)).await.expect_err("full");
+    assert!(matches!(error, DriveError::Tree(TreeError::NotEmpty(_))), "{error}");
+    let error = world.commit(remove("nothing", true)).await.expect_err("missing");
+    assert!(matches!(error, DriveError::Tree(TreeError::Missing(_))), "{error}");
+    world.commit(remove("x", true)).await.expect("committed");
+    assert!(world.get("x/y/one").await.is_err());
+    assert_eq!(world.journals_left(), 0, "what can't be done leaves nothing behind");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_drive_says_so_before_anything_is_sent() {
+    let world = World::new(Coding::K1);
+    world.chain.change(|drive| drive.capacity_units = 100);
+    let error = world.commit(plan(&[("big", noise(0, 500_000))])).await.expect_err("too big");
+    assert!(matches!(error, DriveError::NoRoom { free_units: 100, .. }), "{error}");
+    assert_eq!(world.appended(), 0);
+    world.put(&[("small", noise(0, 200_000))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compaction_keeps_what_is_live_and_drops_the_rest() {
+    for coding in [Coding::K1, Coding::K4] {
+        let world = World::new(coding);
+        world.put(&[("stays", noise(1, 300_000)), ("goes", noise(2, 900_000))]).await;
+        world.put(&[("new", noise(3, 5_000)), ("empty", Vec::new())]).await;
+        let remove = Change::Remove { path: path("goes"), recursive: false };
+        world.commit(changes("rm goes", vec![remove])).await.expect("removed");
+        let cut = world.open().await.versions().await.expect("there")[0].clone();
+        let plan = Plan {
+            command: b"trim".to_vec(),
+            compact_before: Some(cut.first_stripe),
+            name: Some("tidy".into()),
+            ..Plan::default()
+        };
+        let done = world.commit(plan).await.expect("compacted");
+        world.put(&[("later", noise(4, 10))]).await;
+        // From here on the vaults have nothing of what was before.
+        world.chain.change(|drive| drive.trimmed_units = cut.units_before);
+        for vault in &world.vaults {
+            for log in vault.logs.lock().expect("no panic").values_mut() {
+                for shard in &mut log[..cut.first_stripe as usize] {
+                    *shard = vec![0; shard.len()].into();
+                }
+            }
+        }
+        assert!(done.units.1 > done.units.0);
+        let drive = world.open().await;
+        assert_eq!((drive.name(), drive.versions().await.expect("there").len()), ("tidy".into(), 2));
+        assert!(read_file(drive.contents(), "stays", None).await.expect("there") == noise(1, 300_000));
+        assert!(read_file(drive.contents(), "new", None).await.expect("there") == noise(3, 5_000));
+        assert!(read_file(drive.contents(), "empty", None).await.expect("there").is_empty());
+        assert!(world.get("stays").await.expect("there") == noise(1, 300_000));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn downloads_are_whole_or_not_there_and_go_on() {
+    let world = World::new(Coding::K1);
+    let content = noise(1, 1_000_000);
+    world.put(&[("file", content.clone())]).await;
+    let drive = world.open().await;
+    let file = drive.contents().tree().file(&path("file")).expect("there").clone();
+    let to = world.folder.path().join("out");
+    let part = world.folder.path().join(format!(".cairn-{}.part", hex::encode(&file.commitment[..10])));
+    let quiet: crate::download::OnBytes = Arc::new(|_| {});
+    let get = || download(drive.contents(), "file", &file, &to, Arc::clone(&quiet));
+
+    // An earlier download got some frames, and a piece of the next.
+    std::fs::write(&part, &content[..5 * FRAME_BYTES + 5]).expect("written");
+    let before: u64 = world.vaults.iter().map(|vault| vault.read.load(Ordering::Relaxed)).sum();
+    get().await.expect("downloaded");
+    let read = world.vaults.iter().map(|vault| vault.read.load(Ordering::Relaxed)).sum::<u64>() - before;
+    assert!(std::fs::read(&to).expect("there") == content && !part.exists());
+    assert!(read < 750_000, "{read} bytes were read, of which some were there");
+    let metadata = std::fs::metadata(&to).expect("there");
+    assert_eq!(crate::download::to_ms(metadata.modified().expect("a time")), 7);
+
+    // What an earlier download left is something else.
+    std::fs::write(&part, vec![1; 4 * FRAME_BYTES]).expect("written");
+    get().await.expect("downloaded all the same");
+    assert!(std::fs::read(&to).expect("there") == content && !part.exists());
+
+    world.vaults.iter().for_each(|vault| vault.set(super::world::Fault::Corrupt));
+    std::fs::write(&to, b"old").expect("written");
+    get().await.expect_err("no vault gives it");
+    assert_eq!(std::fs::read(&to).expect("there"), b"old", "what was there stays");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drive_that_is_full_of_small_changes_stays_cheap() {
+    let world = World::new(Coding::K8);
+    let before = world.appended();
+    for i in 0..5u64 {
+        let steps = vec![put_step(&format!("f{i}"), noise(i, 100))];
+        world.commit(Plan { command: vec![i as u8], steps, ..Plan::default() }).await.expect("committed");
+    }
+    let each = (world.appended() - before) / 5;
+    // Content, ranges and the root page: three stripes of the shortest shards, and now and then a level.
+    assert!(each <= 5 * 32 * 4096, "{each} bytes each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_opens_what_it_names_and_nothing_else() {
+    for coding in [Coding::K1, Coding::K4] {
+        let world = World::new(coding);
+        let big = noise(1, 3_000_000);
+        world
+            .put(&[("secret", noise(9, 50)), ("a/one", big.clone()), ("a/b/two", noise(2, 70)), ("z", noise(3, 7))])
+            .await;
+        let plan = Plan {
+            command: b"share".to_vec(),
+            steps: vec![Step::Link(path("a")), Step::Link(path("z"))],
+            ..Plan::default()
+        };
+        let links = world.commit(plan).await.expect("committed").links;
+        // Later changes don't reach a link.
+        world.put(&[("a/one", noise(5, 10))]).await;
+        let texts: Vec<String> = links.iter().map(crate::share::Link::to_text).collect();
+        let open = |text: &str| crate::share::Link::from_text(text).expect("a link");
+        let contents = open(&texts[0]).open(&world.session).await.expect("opens");
+        let names: Vec<String> = contents.tree().iter().map(|(path, _)| path.to_string()).collect();
+        assert_eq!(names, ["/b", "/b/two", "/one"]);
+        assert!(read_file(&contents, "one", None).await.expect("there") == big);
+        assert!(read_file(&contents, "b/two", None).await.expect("there") == noise(2, 70));
+        let contents = open(&texts[1]).open(&world.session).await.expect("opens");
+        assert!(read_file(&contents, "z", None).await.expect("there") == noise(3, 7));
+        let wrong = texts[0].split_once('#').expect("has one").0.to_string() + "#" + &"00".repeat(32);
+        let error = open(&wrong).open(&world.session).await.map(|_| ()).expect_err("another key");
+        assert!(matches!(error, DriveError::Sealed(_)), "{error}");
+    }
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A chain and vaults in memory. The chain checks what the real one checks of a checkpoint; the vaults speak the real
+//! protocol, over streams in memory, and do harm when told to.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex,
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cairn_primitives::storage::{
+    shard_id, Coding, DriveId, Node, Range, Receipt, ShardSize, SlotAt, Ticket, Visibility,
+};
+use cairn_wire::{server, Answer, Connection, Refusal, RefusalCode, Request, ServiceKey, Timeouts, WireError, VERSION};
+use futures::{future::BoxFuture, FutureExt};
+use zeroize::Zeroizing;
+
+use crate::{
+    chain::{Chain, ChainError, Commit, DriveState, GrantState, Signer, SlotPlace, VaultPlace},
+    commit::{commit, Committed, Plan, Put, PutSource, Step, Writer},
+    drive::{find, Access, Drive, Session},
+    keys::DriveKey,
+    vaults::Network,
+    DriveError, DrivePath,
+};
+
+pub const GENESIS: [u8; 32] = [1; 32];
+pub const OWNER: [u8; 32] = [2; 32];
+pub const SECRET: [u8; 64] = [3; 64];
+pub const DRIVE: DriveId = 5;
+
+/// What a vault does wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    #[default]
+    None,
+    /// Nobody answers.
+    Down,
+    /// Shards come with a bit turned.
+    Corrupt,
+    /// Reads hang.
+    Silent,
+    /// It signs for another root.
+    Lies,
+    /// It refuses what is sent.
+    Full,
+    /// Connections end after so many requests.
+    Drops(u32),
+    /// Every append takes so long.
+    Slow(Duration),
+}
+
+pub struct Vault {
+    pub account: [u8; 32],
+    key: ServiceKey,
+    pub logs: Mutex<HashMap<SlotAt, Vec<Bytes>>>,
+    pub fault: Mutex<Fault>,
+    /// Bytes that were appended.
+    pub appended: AtomicU64,
+    /// Bytes that were read.
+    pub read: AtomicU64,
+}
+
+impl Vault {
+    fn answer(&self, chain: &FakeChain, request: Request, body: Bytes) -> (Answer, Vec<Bytes>) {
+        let refused = |code| (Answer::Refused(Refusal::new(code, "")), Vec::new());
+        let mut logs = self.logs.lock().expect("no panic");
+        let end = |log: &[Bytes]| (log.len() as u64, log.iter().map(|s| s.len() as u64 / 4096).sum::<u64>());
+        let fault = *self.fault.lock().expect("no panic");
+        match request {
+            Request::Hello { .. } => (Answer::Hello { vault: self.account, version: VERSION }, Vec::new()),
+            Request::Open { ticket: Ticket { at, version, .. }, .. } => {
+                let now = chain.state().version;
+                if version != now + 1 {
+                    return refused(RefusalCode::Stale { version: now });
+                }
+                let (leaves, units) = end(logs.entry(at).or_default());
+                (Answer::Opened { leaves, units }, Vec::new())
+            },
+            Request::Append { at, first_leaf, sizes } => {
+                let log = logs.entry(at).or_default();
+                if fault == Fault::Full {
+                    return refused(RefusalCode::DiskFull);
+                }
+                let first = first_leaf as usize;
+                if first > log.len() {
+                    return refused(RefusalCode::Gap { leaves: log.len() as u64 });
+                }
+                assert!(first_leaf >= chain.leaves(), "what is committed is never cut");
+                log.truncate(first);
+                self.appended.fetch_add(body.len() as u64, Ordering::Relaxed);
+                log.extend(cairn_wire::message::split(&sizes, body).expect("fits"));
+                let (leaves, units) = end(log);
+                (Answer::Appended { leaves, units }, Vec::new())
+            },
+            Request::Seal { at, leaves } => {
+                let log = logs.entry(at).or_default();
+                if leaves != log.len() as u64 {
+                    return refused(RefusalCode::Gap { leaves: log.len() as u64 });
+                }
+                let range = range_of(log);
+                let root = if fault == Fault::Lies { [0; 32] } else { range.root() };
+                let receipt = Receipt { at, root, units: range.units() };
+                (Answer::Sealed { receipt, signature: self.key.sign(&receipt.to_sign(&GENESIS)) }, Vec::new())
+            },
+            Request::Read { at, first_leaf, count } => {
+                let log = logs.entry(at).or_default();
+                let from = (first_leaf as usize).min(log.len());
+                let to = (from + count as usize).min(log.len());
+                let mut shards: Vec<Bytes> = Vec::new();
+                for shard in &log[from..to] {
+                    if !shards.is_empty() && shards.iter().map(Bytes::len).sum::<usize>() + shard.len() > 4 << 20 {
+                        break;
+                    }
+                    shards.push(shard.clone());
+                }
+                if shards.is_empty() {
+                    return refused(RefusalCode::Missing);
+                }
+                if fault == Fault::Corrupt {
+                    let mut wrong = shards[0].to_vec();
+                    wrong[17] ^= 1;
+                    shards[0] = wrong.into();
+                }
+                self.read.fetch_add(shards.iter().map(|s| s.len() as u64).sum(), Ordering::Relaxed);
+                let sizes: Vec<_> = shards.iter().map(|s| ShardSize::from_bytes(s.len()).expect("a size")).collect();
+                (Answer::Read { sizes: sizes.try_into().expect("few") }, shards)
+            },
+            Request::Leaves { at, first_leaf, count } => {
+                let log = logs.entry(at).or_default();
+                let from = (first_leaf as usize).min(log.len());
+                let to = (from + count.min(1024) as usize).min(log.len());
+                if from == to {
+                    return refused(RefusalCode::Missing);
+                }
+                let leaf = |s: &Bytes| (shard_id(s), ShardSize::from_bytes(s.len()).expect("a size"));
+                let leaves: Vec<_> = log[from..to].iter().map(leaf).collect();
+                (Answer::Leaves { leaves: leaves.try_into().expect("few") }, Vec::new())
+            },
+            _ => refused(RefusalCode::Unsupported),
+        }
+    }
+
+    async fn serve(self: Arc<Self>, chain: Arc<FakeChain>, stream: tokio::io::DuplexStream) -> Result<(), WireError> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut served = 0;
+        while let Some((id, request, body)) = server::read(&mut reader).await? {
+            let fault = *self.fault.lock().expect("no panic");
+            match (fault, &request) {
+                (Fault::Drops(after), _) if served >= after => return Ok(()),
+                (Fault::Silent, Request::Read { .. }) => std::future::pending().await,
+                (Fault::Slow(time), Request::Append { .. }) => tokio::time::sleep(time).await,
+                _ => {},
+            }
+            served += 1;
+            let (answer, body) = self.answer(&chain, request, body);
+            server::write(&mut writer, id, &answer, &body).await?;
+            tokio::io::AsyncWriteExt::flush(&mut writer).await.expect("in memory");
+        }
+        Ok(())
+    }
+
+    pub fn set(&self, fault: Fault) {
+        *self.fault.lock().expect("no panic") = fault;
+    }
+}
+
+pub fn range_of(log: &[Bytes]) -> Range {
+    let mut range = Range::default();
+    for shard in log {
+        let size = ShardSize::from_bytes(shard.len()).expect("a size");
+        assert!(range.append(Node::leaf(&shard_id(shard), size), |_, _| {}));
+    }
+    range
+}
+
+/// What happens before a checkpoint.
+pub type Before = Box<dyn FnMut(&FakeChain) + Send>;
+
+pub struct FakeChain {
+    state: Mutex<DriveState>,
+    leaves: AtomicU64,
+    keys: Vec<[u8; 32]>,
+    /// Called before a checkpoint is looked at: another writer may be faster.
+    pub before: Mutex<Option<Before>>,
+    /// The checkpoint is made, and its answer is lost.
+    pub lose_answer: Mutex<bool>,
+    pub checkpoints: AtomicU64,
+}
+
+impl FakeChain {
+    pub fn state(&self) -> DriveState {
+        self.state.lock().expect("no panic").clone()
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut DriveState)) {
+        change(&mut self.state.lock().expect("no panic"));
+    }
+
+    fn leaves(&self) -> u64 {
+        self.leaves.load(Ordering::Relaxed)
+    }
+
+    fn checkpoint_now(&self, commit: Commit) -> Result<(), ChainError> {
+        let before = self.before.lock().expect("no panic").take();
+        if let Some(mut before) = before {
+            before(self);
+        }
+        let mut state = self.state.lock().expect("no panic");
+        if commit.expected_version != state.version {
+            return Err(ChainError::VersionMoved);
+        }
+        let slots = usize::from(state.coding.slots());
+        assert_eq!((commit.drive, commit.roots.len(), commit.signatures.len()), (DRIVE, slots, slots));
+        assert!(commit.units >= state.units && commit.units - state.trimmed_units <= state.capacity_units);
+        assert!(commit.head.len() <= 128);
+        let signed = commit.signatures.iter().flatten().count();
+        assert!(signed >= usize::from(state.coding.signatures_min()));
+        for (slot, signature) in commit.signatures.iter().enumerate() {
+            let receipt = Receipt {
+                at: SlotAt { drive: DRIVE, slot: slot as u8 },
+                root: commit.roots[slot],
+                units: commit.units,
+            };
+            if let Some(signature) = signature {
+                assert!(cairn_wire::tls::verify(&self.keys[slot], &receipt.to_sign(&GENESIS), signature));
+            }
+            state.slots[slot].root = commit.roots[slot];
+            state.slots[slot].healthy = signature.is_some();
+        }
+        (state.version, state.units, state.head) = (state.version + 1, commit.units, commit.head);
+        let root = crate::manifest::Head::from_bytes(&state.head).expect("ours").root;
+        self.leaves.store(root.stripe + 1, Ordering::Relaxed);
+        self.checkpoints.fetch_add(1, Ordering::Relaxed);
+        if std::mem::take(&mut *self.lose_answer.lock().expect("no panic")) {
+            return Err(ChainError::Other("the answer was lost".into()));
+        }
+        Ok(())
+    }
+}
+
+impl Chain for FakeChain {
+    fn genesis(&self) -> [u8; 32] {
+        GENESIS
+    }
+
+    fn drive(&self, id: DriveId) -> BoxFuture<'_, Result<Option<DriveState>, ChainError>> {
+        async move { Ok(Some(self.state()).filter(|state| state.id == id)) }.boxed()
+    }
+
+    fn grant(&self, _: DriveId, _: [u8; 32]) -> BoxFuture<'_, Result<Option<GrantState>, ChainError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn checkpoint(&self, commit: Commit) -> BoxFuture<'_, Result<(), ChainError>> {
+        async move { self.checkpoint_now(commit) }.boxed()
+    }
+}
+
+struct Memory {
+    chain: Arc<FakeChain>,
+    vaults: Vec<Arc<Vault>>,
+}
+
+impl Network for Memory {
+    fn connect(&self, place: &VaultPlace) -> BoxFuture<'_, Result<Connection, WireError>> {
+        let vault = self.vaults.iter().find(|vault| vault.account == place.account).expect("a vault").clone();
+        async move {
+            if *vault.fault.lock().expect("no panic") == Fault::Down {
+                let reason = Arc::new(std::io::ErrorKind::ConnectionRefused.into());
+                return Err(WireError::Unreachable { address: "nowhere".into(), reason });
+            }
+            let (client, server) = tokio::io::duplex(1 << 20);
+            let key = vault.key.public();
+            tokio::spawn(vault.serve(Arc::clone(&self.chain), server));
+            Connection::over(client, key, GENESIS, Timeouts::default()).await
+        }
+        .boxed()
+    }
+}
+
+struct Owner;
+
+impl Signer for Owner {
+    fn account(&self) -> [u8; 32] {
+        OWNER
+    }
+
+    fn sign(&self, _: &[u8]) -> [u8; 64] {
+        [9; 64]
+    }
+}
+
+/// A drive on vaults of its own.
+pub struct World {
+    pub chain: Arc<FakeChain>,
+    pub vaults: Vec<Arc<Vault>>,
+    pub session: Session,
+    pub writer: Writer,
+    pub folder: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new(coding: Coding) -> Self {
+        let vault = |slot: u8| {
+            let key = ServiceKey::from_secret(Zeroizing::new([slot + 1; 32])).expect("a key");
+            Arc::new(Vault {
+                account: [slot + 100; 32],
+                key,
+                logs: Mutex::default(),
+                fault: Mutex::default(),
+                appended: AtomicU64::new(0),
+                read: AtomicU64::new(0),
+            })
+        };
+        let vaults: Vec<Arc<Vault>> = (0..coding.slots()).map(vault).collect();
+        let place = |vault: &Arc<Vault>| SlotPlace {
+            vault: Some(VaultPlace { account: vault.account, service_key: vault.key.public(), addresses: Vec::new() }),
+            healthy: true,
+            root: Range::default().root(),
+        };
+        let state = DriveState {
+            id: DRIVE,
+            owner: OWNER,
+            coding,
+            capacity_units: 1 << 20,
+            version: 0,
+            units: 0,
+            trimmed_units: 0,
+            head: Vec::new(),
+            key_generation: 0,
+            visibility: Visibility::Private,
+            slots: vaults.iter().map(place).collect(),
+            block: 100,
+        };
+        let chain = Arc::new(FakeChain {
+            state: Mutex::new(state),
+            leaves: AtomicU64::new(0),
+            keys: vaults.iter().map(|vault| vault.key.public()).collect(),
+            before: Mutex::default(),
+            lose_answer: Mutex::default(),
+            checkpoints: AtomicU64::new(0),
+        });
+        let network = Arc::new(Memory { chain: Arc::clone(&chain), vaults: vaults.clone() });
+        let session = Session { chain: chain.clone(), network };
+        let writer = Writer { signer: Arc::new(Owner), on_event: Arc::new(|_| {}) };
+        World { chain, vaults, session, writer, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub fn journals(&self) -> PathBuf {
+        self.folder.path().join("uploads")
+    }
+
+    pub fn journals_left(&self) -> usize {
+        std::fs::read_dir(self.journals()).map_or(0, Iterator::count)
+    }
+
+    pub async fn open(&self) -> Drive {
+        self.try_open().await.expect("opens")
+    }
+
+    pub async fn try_open(&self) -> Result<Drive, DriveError> {
+        let state = find(&*self.session.chain, DRIVE).await?;
+        let key = DriveKey::of_owner(&SECRET, &GENESIS, DRIVE, state.key_generation).expect("a key");
+        Drive::open(&self.session, state, Access { key, may_write: true }).await
+    }
+
+    pub async fn commit(&self, plan: Plan) -> Result<Committed, DriveError> {
+        let drive = self.try_open().await?;
+        commit(&self.session, drive, plan, &self.writer, &self.journals()).await
+    }
+
+    pub async fn put(&self, files: &[(&str, Vec<u8>)]) -> Committed {
+        self.commit(plan(files)).await.expect("committed")
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Vec<u8>, DriveError> {
+        let drive = self.try_open().await?;
+        read_file(drive.contents(), path, None).await
+    }
+
+    pub fn appended(&self) -> u64 {
+        self.vaults.iter().map(|vault| vault.appended.load(Ordering::Relaxed)).sum()
+    }
+}
+
+pub fn path(text: &str) -> DrivePath {
+    DrivePath::parse(text).expect("a path")
+}
+
+pub fn put_step(name: &str, content: Vec<u8>) -> Step {
+    let size = Some(content.len() as u64);
+    let source = PutSource::Bytes(content.into());
+    Step::Put(Put { path: path(name), source, size, modified_ms: 7, mode: 0o644 })
+}
+
+pub fn plan(files: &[(&str, Vec<u8>)]) -> Plan {
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let steps = files.iter().map(|(name, content)| put_step(name, content.clone())).collect();
+    Plan { command: names.join(" ").into_bytes(), steps, ..Plan::default() }
+}
+
+pub async fn read_file(
+    contents: &crate::Contents,
+    name: &str,
+    range: Option<std::ops::Range<u64>>,
+) -> Result<Vec<u8>, DriveError> {
+    let file = contents.tree().file(&path(name))?.clone();
+    let whole = range.is_none();
+    let range = range.unwrap_or(0..file.size);
+    let out = Arc::new(Mutex::new(Vec::new()));
+    let sink = {
+        let out = Arc::clone(&out);
+        move |bytes: &[u8]| {
+            out.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(())
+        }
+    };
+    let read = contents.copy(name, &file, range, Default::default(), sink).await?;
+    if whole {
+        assert_eq!(read.finish(&file.key), file.commitment, "{name}");
+    }
+    let bytes = out.lock().expect("no panic").clone();
+    Ok(bytes)
+}
+
+/// Bytes that compress to nothing and repeat for the same seed.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut data = vec![0; bytes];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut data);
+    data
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! All slots of an upload: stripes go to all of them; the slowest quarter doesn't hold up the rest.
+
+use std::{
+    sync::{atomic::Ordering, Arc},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use cairn_primitives::storage::{shard_id, Coding, Receipt, ShardId, ShardSize, SlotAt, Ticket};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::{
+    sync::{mpsc, OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
+
+use super::{
+    slot::{Left, Order, Progress, SlotTask},
+    Event, OnEvent,
+};
+use crate::{
+    chain::{DriveState, Signer},
+    erasure::{encode_stripe, replicate, stripe_size, ErasureError},
+    manifest::ids_per_stripe,
+    vaults::Vaults,
+    DriveError,
+};
+
+/// Memory that stripes may take together, in KiB.
+pub(crate) const MEMORY_KIB: usize = 96 << 10;
+/// A slot that has less than this part of the memory waiting keeps up.
+const KEEPS_UP_PART: usize = 8;
+/// For how long a few slots may hold up the others.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long the slowest are waited for once enough have signed: a quarter of what it took so far, within these.
+const GRACE_MIN: Duration = Duration::from_secs(3);
+const GRACE_MAX: Duration = Duration::from_secs(30);
+
+/// A stripe on its way.
+#[derive(Debug)]
+pub(crate) struct Stripe {
+    pub size: ShardSize,
+    /// One a slot.
+    shards: Vec<Bytes>,
+    /// One a slot, or one for all.
+    pub ids: Vec<ShardId>,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Stripe {
+    /// Codes and hashes a stripe's data; takes a while.
+    pub fn coded(coding: Coding, data: Bytes, memory: Option<OwnedSemaphorePermit>) -> Result<Self, ErasureError> {
+        let size = stripe_size(coding, data.len())?;
+        let shards = encode_stripe(coding, data)?;
+        let ids = shards.iter().take(ids_per_stripe(coding)).map(|shard| shard_id(shard)).collect();
+        Ok(Stripe { size, shards, ids, _memory: memory })
+    }
+
+    /// A page: all shards are equal to it.
+    pub fn page(coding: Coding, page: Bytes) -> Result<Self, ErasureError> {
+        let wrong = ErasureError::NoStripe { bytes: page.len(), data: coding.data() };
+        let size = ShardSize::from_bytes(page.len()).ok_or(wrong)?;
+        let id = shard_id(&page);
+        let shards = replicate(coding, page)?;
+        Ok(Stripe { size, shards, ids: vec![id], _memory: None })
+    }
+
+    /// The id of a slot's shard.
+    pub fn id(&self, slot: u8) -> &ShardId {
+        self.ids.get(usize::from(slot)).unwrap_or(&self.ids[0])
+    }
+
+    /// A slot's shard.
+    pub fn shard(&self, slot: u8) -> &Bytes {
+        &self.shards[usize::from(slot)]
+    }
+}
+
+/// An upload's slots.
+pub(crate) struct Fan {
+    coding: Coding,
+    slots: Vec<Slot>,
+    memory: Arc<Semaphore>,
+    vaults: Arc<Vaults>,
+    on_event: OnEvent,
+    started: Instant,
+    /// Since when a few slots hold up the others.
+    held_up: Option<Instant>,
+    looked: Instant,
+}
+
+struct Slot {
+    number: u8,
+    orders: mpsc::UnboundedSender<Order>,
+    task: JoinHandle<Result<(Receipt, [u8; 64]), Left>>,
+    progress: Arc<Progress>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Fan {
+    /// Starts a task for each slot that has a vault.
+    pub fn start(
+        drive: &DriveState,
+        ticket: Ticket,
+        genesis: [u8; 32],
+        signer: &Arc<dyn Signer>,
+        vaults: &Arc<Vaults>,
+        on_event: &OnEvent,
+    ) -> Self {
+        let with_vault = (0..drive.coding.slots()).filter(|slot| vaults.place(*slot).is_some());
+        let slots = with_vault.map(|number| {
+            let (orders, receiver) = mpsc::unbounded_channel();
+            let progress = Arc::new(Progress::default());
+            let at = SlotAt { drive: drive.id, slot: number };
+            let task = SlotTask {
+                at,
+                vaults: Arc::clone(vaults),
+                signer: Arc::clone(signer),
+                genesis,
+                ticket: Ticket { at, ..ticket },
+                orders: receiver,
+                progress: Arc::clone(&progress),
+                on_event: Arc::clone(on_event),
+                pending: Default::default(),
+                acked: ticket.first_stripe,
+                seal: None,
+            };
+            Slot { number, orders, task: tokio::spawn(task.run()), progress }
+        });
+        Fan {
+            coding: drive.coding,
+            slots: slots.collect(),
+            memory: Arc::new(Semaphore::new(MEMORY_KIB)),
+            vaults: Arc::clone(vaults),
+            on_event: Arc::clone(on_event),
+            started: Instant::now(),
+            held_up: None,
+            looked: Instant::now(),
+        }
+    }
+
+    /// What stripes take their share of.
+    pub fn memory(&self) -> &Arc<Semaphore> {
+        &self.memory
+    }
+
+    /// Sends a stripe to all slots that still take part.
+    ///
+    /// # Errors
+    /// [`Failed::Error`] as soon as too few do; [`Failed::Stale`] if that is because the drive was changed meanwhile.
+    pub async fn push(&mut self, stripe: Stripe) -> Result<(), Failed> {
+        let stripe = Arc::new(stripe);
+        for slot in &self.slots {
+            slot.progress.backlog.fetch_add(stripe.size.bytes(), Ordering::Relaxed);
+            // A task that has ended is found below.
+            let _ = slot.orders.send(Order::Append(Arc::clone(&stripe)));
+        }
+        self.drop_ended().await
+    }
+
+    /// Looks after the slots while nothing is to be sent: those that have ended, and a few that hold up all.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub async fn look(&mut self) -> Result<(), Failed> {
+        self.drop_ended().await?;
+        if self.looked.elapsed() < LOOK_EVERY {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        // Full is when the largest stripe finds no room.
+        let full = self.memory.available_permits() < super::produce::memory_kib(ShardSize::K256, self.coding) as usize;
+        let budget = MEMORY_KIB * 1024 / if self.coding == Coding::K1 { 1 } else { usize::from(self.coding.slots()) };
+        let keeps_up = |slot: &Slot| slot.progress.backlog.load(Ordering::Relaxed) < budget / KEEPS_UP_PART;
+        let quick = self.slots.iter().filter(|slot| keeps_up(slot)).count();
+        if !full || quick < usize::from(self.coding.signatures_min()) {
+            self.held_up = None;
+            return Ok(());
+        }
+        if self.held_up.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+            return Ok(());
+        }
+        self.held_up = None;
+        let (stay, slow): (Vec<Slot>, Vec<Slot>) = self.slots.drain(..).partition(keeps_up);
+        self.slots = stay;
+        for slot in slow {
+            self.note_left(slot.number, "it is much slower than the others");
+        }
+        Ok(())
+    }
+
+    async fn drop_ended(&mut self) -> Result<(), Failed> {
+        let mut index = 0;
+        while index < self.slots.len() {
+            if !self.slots[index].task.is_finished() {
+                index += 1;
+                continue;
+            }
+            let mut slot = self.slots.swap_remove(index);
+            let left = match (&mut slot.task).await {
+                Ok(Err(left)) => left,
+                Ok(Ok(_)) => Left { reason: "it signed too early".into(), stale: false },
+                Err(error) => Left { reason: error.to_string(), stale: false },
+            };
+            self.note_left(slot.number, &left.reason);
+            if left.stale {
+                return Err(Failed::Stale);
+            }
+        }
+        self.enough(self.slots.len())
+    }
+
+    fn note_left(&self, slot: u8, reason: &str) {
+        self.vaults.failed(slot, reason);
+        (self.on_event)(Event::Left { slot, reason: reason.into() });
+    }
+
+    fn enough(&self, got: usize) -> Result<(), Failed> {
+        let needed = self.coding.signatures_min();
+        if got >= usize::from(needed) {
+            return Ok(());
+        }
+        let failures = self.vaults.failures_text();
+        Err(Failed::Error(DriveError::TooFewVaults { got, needed, slots: self.coding.slots(), failures }))
+    }
+
+    /// Asks all slots for their receipts; gives those that come in time, by slot.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub async fn receipts(
+        &mut self,
+        leaves: u64,
+        expected: impl Fn(u8) -> Receipt,
+    ) -> Result<Vec<Option<[u8; 64]>>, Failed> {
+        let mut signatures = vec![None; usize::from(self.coding.slots())];
+        for slot in &self.slots {
+            let _ = slot.orders.send(Order::Seal(expected(slot.number), leaves));
+        }
+        let mut slots = std::mem::take(&mut self.slots);
+        let mut running: FuturesUnordered<_> =
+            slots.iter_mut().map(|slot| async move { (slot.number, (&mut slot.task).await) }).collect();
+        let needed = usize::from(self.coding.signatures_min());
+        let mut signed = 0;
+        let mut until: Option<tokio::time::Instant> = None;
+        loop {
+            let next = match until {
+                Some(until) => match tokio::time::timeout_at(until, running.next()).await {
+                    Ok(next) => next,
+                    Err(_) => break,
+                },
+                None => running.next().await,
+            };
+            let Some((number, result)) = next else { break };
+            match result {
+                Ok(Ok((_, signature))) => {
+                    signatures[usize::from(number)] = Some(signature);
+                    signed += 1;
+                },
+                Ok(Err(left)) => {
+                    self.note_left(number, &left.reason);
+                    if left.stale {
+                        return Err(Failed::Stale);
+                    }
+                },
+                Err(error) => self.note_left(number, &error.to_string()),
+            }
+            if signed >= needed {
+                let grace = (self.started.elapsed() / 4).clamp(GRACE_MIN, GRACE_MAX);
+                until.get_or_insert(tokio::time::Instant::now() + grace);
+            }
+        }
+        drop(running);
+        for slot in slots.iter().filter(|slot| signatures[usize::from(slot.number)].is_none()) {
+            if !slot.task.is_finished() {
+                self.note_left(slot.number, "it was not done in time");
+            }
+        }
+        self.enough(signed)?;
+        Ok(signatures)
+    }
+}
+
+/// Why an upload can't go on.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The drive was changed by another writer meanwhile.
+    Stale,
+    /// Anything else.
+    Error(DriveError),
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What has to survive a crash for an upload to go on: the seed that its files' keys follow from, and the head that it was
+//! about to commit.
+//!
+//! # Correctness
+//! A journal is on disk before the first byte is sent, and a head is in it before the checkpoint is. So after a crash either
+//! the chain has that head, and the upload is done, or the same stripes are made again from the same seed.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use cairn_primitives::storage::DriveId;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{download::sync_parent, keys::random, path::DrivePath, DriveError};
+
+const FORMAT: u32 = 1;
+/// A journal has some 300 bytes.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+const KEY_CONTEXT: &str = "cairn/drive/file-key/v1";
+const OTHER_KEY_CONTEXT: &str = "cairn/drive/other-key/v1";
+
+/// A journal of an upload.
+#[derive(Debug)]
+pub struct Journal {
+    file: PathBuf,
+    stored: Stored,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    genesis: String,
+    drive: DriveId,
+    /// Names the command.
+    command: String,
+    seed: String,
+    /// What was about to be committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    committing: Option<Committing>,
+}
+
+/// What was about to be committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Committing {
+    /// The version that it makes.
+    pub version: u64,
+    /// The head, in hex.
+    pub head: String,
+    /// What the command tells once it is committed.
+    pub outcome: Vec<String>,
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "journal of drive {}", self.drive)
+    }
+}
+
+impl Journal {
+    /// The journal of a command, from an earlier run that didn't end, or a new one. `command` names what is done, so that
+    /// only the same command goes on with it.
+    ///
+    /// # Errors
+    /// [`DriveError::Journal`] if there is one that can't be read.
+    pub fn open(folder: &Path, genesis: &[u8; 32], drive: DriveId, command: &[u8]) -> Result<(Self, bool), DriveError> {
+        let command = blake3::hash(command).to_hex()[..32].to_string();
+        let genesis = hex::encode(genesis);
+        let file = folder.join(format!("{}-{drive}-{}.json", &genesis[..8], &command[..16]));
+        let wrong = |reason: String| DriveError::Journal { file: file.display().to_string(), reason };
+        if let Some(text) = read(&file).map_err(|error| wrong(error.to_string()))? {
+            let stored: Stored = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+            if stored.format != FORMAT
+                || stored.genesis != genesis
+                || stored.drive != drive
+                || stored.command != command
+            {
+                return Err(wrong("it is of another program version or drive".into()));
+            }
+            return Ok((Journal { file, stored }, true));
+        }
+        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
+        let seed = hex::encode(*seed);
+        let journal =
+            Journal { file, stored: Stored { format: FORMAT, genesis, drive, command, seed, committing: None } };
+        journal.store()?;
+        Ok((journal, false))
+    }
+
+    /// The key of a file that is put to a path.
+    pub fn file_key(&self, path: &DrivePath) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(KEY_CONTEXT);
+        hasher.update(self.stored.seed.as_bytes()).update(path.as_str().as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Notes what is about to be committed.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn committing(&mut self, version: u64, head: &[u8], outcome: Vec<String>) -> Result<(), DriveError> {
+        self.stored.committing = Some(Committing { version, head: hex::encode(head), outcome });
+        self.store()
+    }
+
+    /// What was about to be committed.
+    pub fn was_committing(&self) -> Option<&Committing> {
+        self.stored.committing.as_ref()
+    }
+
+    /// A key for something else than a file, by its purpose.
+    pub fn other_key(&self, purpose: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(OTHER_KEY_CONTEXT);
+        hasher.update(self.stored.seed.as_bytes()).update(purpose.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The upload is done.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn remove(self) -> Result<(), DriveError> {
+        let removed = fs::remove_file(&self.file).and_then(|()| sync_parent(&self.file));
+        removed.map_err(DriveError::io(self.file.display().to_string()))
+    }
+
+    fn store(&self) -> Result<(), DriveError> {
+        let write = || {
+            if let Some(folder) = self.file.parent() {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            }
+            let fresh = self.file.with_extension("new");
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            file.write_all(Zeroizing::new(serde_json::to_string_pretty(&self.stored)?).as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&fresh, &self.file)?;
+            sync_parent(&self.file)
+        };
+        write().map_err(DriveError::io(self.file.display().to_string()))
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<Option<Zeroizing<String>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Zeroizing::new(String::new());
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENESIS: [u8; 32] = [1; 32];
+
+    fn open(folder: &Path, command: &[u8]) -> (Journal, bool) {
+        Journal::open(folder, &GENESIS, 3, command).expect("opens")
+    }
+
+    #[test]
+    fn the_same_command_goes_on_and_another_begins_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = DrivePath::parse("a").expect("a path");
+        let (mut first, went_on) = open(folder.path(), b"put a");
+        assert!(!went_on && first.was_committing().is_none());
+        first.committing(5, b"head", vec!["told".into()]).expect("stored");
+        let (again, went_on) = open(folder.path(), b"put a");
+        assert!(went_on);
+        assert_eq!(again.file_key(&path), first.file_key(&path));
+        let noted = again.was_committing().expect("noted");
+        assert_eq!((noted.version, &noted.head, &noted.outcome[..]), (5, &hex::encode("head"), &["told".into()][..]));
+        let (other, went_on) = open(folder.path(), b"put b");
+        assert!(!went_on);
+        assert_ne!(other.file_key(&path), first.file_key(&path));
+        again.remove().expect("removed");
+        let (anew, went_on) = open(folder.path(), b"put a");
+        assert!(!went_on);
+        assert_ne!(anew.file_key(&path), first.file_key(&path), "a finished upload's keys serve no other");
+    }
+
+    #[test]
+    fn a_broken_journal_is_said_to_be_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, _) = open(folder.path(), b"put a");
+        let file = journal.file.clone();
+        for broken in ["", "{", "{\"format\":2}", "[]"] {
+            fs::write(&file, broken).expect("written");
+            let error = Journal::open(folder.path(), &GENESIS, 3, b"put a").expect_err("broken");
+            assert!(matches!(error, DriveError::Journal { .. }) && error.remedy().is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_its_owner_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let below = folder.path().join("uploads");
+        let (journal, _) = open(&below, b"put a");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&journal.file), mode(&below)), (0o600, 0o700));
+        assert!(!format!("{journal:?}").contains(journal.stored.seed.as_str()));
+    }
+}
