@@ -394,6 +394,14 @@ impl ExtBuilder {
         ext
     }
 
+    /// With a store of keys, in which benchmarks make vaults' keys.
+    #[cfg(feature = "runtime-benchmarks")]
+    pub fn build_with_keys(self) -> sp_io::TestExternalities {
+        let mut ext = self.build();
+        ext.register_extension(sp_keystore::KeystoreExt::new(sp_keystore::testing::MemoryKeystore::new()));
+        ext
+    }
+
     /// Runs a test, and the invariants after it: money is what there was, and the pot has just what it owes.
     pub fn build_and_execute(self, test: impl FnOnce()) {
         self.build().execute_with(|| {

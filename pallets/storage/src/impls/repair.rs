@@ -43,7 +43,7 @@ impl<T: Config> Pallet<T> {
         RepairQueue::<T>::insert((queue, end), at);
     }
 
-    fn next_repair(queue: Queue) -> Option<SlotAt> {
+    pub(crate) fn next_repair(queue: Queue) -> Option<SlotAt> {
         let mut span = RepairSpans::<T>::get(queue);
         if span.entries() == 0 {
             return None;
@@ -109,7 +109,7 @@ impl<T: Config> Pallet<T> {
         Found::Draw
     }
 
-    fn draw_successor(at: SlotAt, drive: &Drive<T::AccountId>, slot: &mut Slot<T::AccountId>) {
+    pub(crate) fn draw_successor(at: SlotAt, drive: &Drive<T::AccountId>, slot: &mut Slot<T::AccountId>) {
         let mut exclude = alloc::vec::Vec::new();
         for other in 0..drive.coding.slots() {
             if let Some(other) = Slots::<T>::get(SlotAt { drive: at.drive, slot: other }) {

@@ -55,15 +55,16 @@ impl<T: Config> Pallet<T> {
             }
         }
         let vaults = Places::<T>::get(in_period);
+        let proofs = T::Proofs::get().min(PROOFS_MAX);
         let (mut targets, turns) = (0u32, vaults.len() as u32);
         for who in vaults {
-            targets = targets.saturating_add(Self::do_turn(&who, now));
+            targets = targets.saturating_add(Self::do_turn(&who, now, proofs));
         }
         (turns, targets)
     }
 
-    /// A vault's turn; gives the number of targets.
-    pub(crate) fn do_turn(who: &T::AccountId, now: u32) -> u32 {
+    /// A vault's turn, with so many chunks to show; gives how many were found.
+    pub(crate) fn do_turn(who: &T::AccountId, now: u32, proofs: u32) -> u32 {
         if Challenges::<T>::contains_key(who) {
             frame_support::defensive!("a challenge outlived its period");
             return 0;
@@ -79,7 +80,7 @@ impl<T: Config> Pallet<T> {
         }
         let (hash, _) = T::TurnRandomness::random(&(b"storage/turn", who, now).encode());
         let mut dice = Dice::new(Self::first_32(hash.as_ref()));
-        let targets = Self::draw_targets(&mut dice, who, T::Proofs::get().min(PROOFS_MAX));
+        let targets = Self::draw_targets(&mut dice, who, proofs);
         let count = targets.len() as u32;
         let due_block = now.saturating_add(Self::deadline());
         let targets = BoundedVec::truncate_from(targets);

@@ -143,9 +143,7 @@ impl<T: Config> Pallet<T> {
 
     /// The first place with room from where the account's hash points to.
     fn take_place(who: &T::AccountId) -> Result<u32, Error<T>> {
-        let period = T::PeriodBlocks::get().max(1);
-        let hash = BlakeTwo256::hash(&(b"vaults/place", who).encode());
-        let first = hash.as_bytes().iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte)) % period;
+        let (period, first) = (T::PeriodBlocks::get().max(1), Self::first_place(who));
         for step in 0..PLACES_TRIED_MAX.min(period) {
             // Both are below the period, which is at most 2^32 - 1.
             let place = ((u64::from(first) + u64::from(step)) % u64::from(period)) as u32;
@@ -155,6 +153,13 @@ impl<T: Config> Pallet<T> {
             }
         }
         Err(Error::<T>::PeriodFull)
+    }
+
+    /// Where an account's hash points to in the period.
+    pub(crate) fn first_place(who: &T::AccountId) -> u32 {
+        let hash = BlakeTwo256::hash(&(b"vaults/place", who).encode());
+        let number = hash.as_bytes().iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+        number % T::PeriodBlocks::get().max(1)
     }
 
     fn free_place(who: &T::AccountId, place: u32) {
