@@ -84,6 +84,9 @@ pub enum Noun {
     /// Names: register, point somewhere, renew, hand over
     #[command(subcommand)]
     Name(commands::name::Command),
+    /// Offer storage: register, run, watch the earnings, leave
+    #[command(subcommand)]
+    Vault(commands::vault::Command),
     /// Answer for names over DNS
     Gateway(Box<commands::gateway::Command>),
     /// This program's settings

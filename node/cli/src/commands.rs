@@ -9,6 +9,7 @@ pub mod contract;
 pub mod gateway;
 pub mod name;
 pub mod stake;
+pub mod vault;
 
 use crate::{args::Noun, context::Context, failure::Result, output::Report};
 
@@ -20,6 +21,7 @@ pub async fn run(context: &Context, noun: Noun) -> Result<Report> {
         Noun::Stake(command) => stake::run(context, command).await,
         Noun::Contract(command) => contract::run(context, command).await,
         Noun::Name(command) => name::run(context, command).await,
+        Noun::Vault(command) => vault::run(context, command).await,
         Noun::Gateway(command) => gateway::run(context, *command).await,
         Noun::Config(command) => config::run(context, command),
     }

@@ -11,6 +11,7 @@ mod failure;
 mod keystore;
 mod output;
 mod secrets;
+mod size;
 mod spend;
 
 use std::process::ExitCode;

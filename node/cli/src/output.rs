@@ -80,7 +80,11 @@ impl Output {
 
     /// Shows what a daemon has to say, and errors of the libraries in it; `RUST_LOG` says otherwise (`RUST_LOG=debug`).
     pub fn log(&self) -> Result<()> {
-        let usual = if self.quiet { "error" } else { "error,cairn_gateway=info,cairn_client=info" };
+        let usual = if self.quiet {
+            "error"
+        } else {
+            "error,cairn_gateway=info,cairn_vault=info,cairn_store=info,cairn_client=info"
+        };
         let filter = match std::env::var("RUST_LOG") {
             Ok(wanted) => EnvFilter::try_new(wanted).map_err(|error| {
                 usage_with_remedy(

@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -125,6 +125,29 @@ fn make_key(folder: &Path, path: &Path) -> Result<ServiceKey, DataError> {
 
 fn make_folder(path: &Path) -> Result<(), DataError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed(path))
+}
+
+/// What a vault's folder takes up, and what its disk has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Bytes of the logs, holes left out.
+    pub stored_bytes: u64,
+    /// Bytes that are free.
+    pub free_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+/// What a vault's folder takes up, if it is there. Can be asked while the vault runs.
+pub fn disk(folder: &Path) -> Option<Disk> {
+    let logs = fs::read_dir(folder.join(STORE_FOLDER).join("logs")).ok()?;
+    let sizes = logs.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.blocks().saturating_mul(512)));
+    let room = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(Disk {
+        stored_bytes: sizes.sum(),
+        free_bytes: room.blocks_available().saturating_mul(room.fragment_size()),
+        total_bytes: room.blocks().saturating_mul(room.fragment_size()),
+    })
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> DataError {

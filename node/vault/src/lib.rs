@@ -36,7 +36,6 @@ mod watcher;
 
 pub use chain::{Action, Answer, Chain, ChainError, ClientChain, Held};
 pub use config::{Config, Limits, Pace};
-pub use data::{open_key, DataError, DataFolder, KEY_FILE, LOCK_FILE, STORE_FOLDER};
+pub use data::{disk, open_key, DataError, DataFolder, Disk, KEY_FILE, LOCK_FILE, STORE_FOLDER};
 pub use metrics::Metrics;
 pub use vault::{StartError, Vault};
-

@@ -34,6 +34,8 @@ use crate::{
 
 /// Damaged shards that wait to be repaired.
 const DAMAGED_MAX: usize = 256;
+/// Files that may be open: twice what connections, logs and tables take.
+const FILES_WANTED: u64 = 4096;
 
 /// Why a vault doesn't start.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,7 @@ impl Vault {
     /// # Errors
     /// [`StartError`]; its text says what to do.
     pub async fn start(config: Config, chain: Arc<dyn Chain>) -> Result<Self, StartError> {
+        raise_file_limit();
         let data = DataFolder::lock(&config.data)?;
         let key = Arc::new(data.key()?);
         let registered = chain.vault(chain.account()).await?.ok_or(StartError::NotRegistered)?;
@@ -236,6 +239,17 @@ impl Vault {
         let store = self.store;
         // Closing waits for the disk.
         let _ = tokio::task::spawn_blocking(move || drop(store)).await;
+    }
+}
+
+/// Logs, connections and the index's tables are all open files.
+fn raise_file_limit() {
+    use nix::sys::resource::{getrlimit, setrlimit, Resource::RLIMIT_NOFILE};
+    if let Ok((soft, hard)) = getrlimit(RLIMIT_NOFILE) {
+        let wanted = FILES_WANTED.min(hard);
+        if soft < wanted && setrlimit(RLIMIT_NOFILE, wanted, hard).is_err() {
+            tracing::warn!(soft, "few files can be open at a time: raise the limit (ulimit -n)");
+        }
     }
 }
 

@@ -289,7 +289,7 @@ async fn serve_metrics(
 }
 
 /// Waits for an interrupt or a request to end.
-async fn stop_signal() -> Result<()> {
+pub async fn stop_signal() -> Result<()> {
     use tokio::signal::unix::{signal, SignalKind};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `cairn drive`: make drives, pay for them, see how their vaults fare. Files are the business of [`super::file`].
+
+mod create;
+mod manage;
+pub mod place;
+mod registry;
+mod status;
+mod trim;
+
+use clap::Subcommand;
+
+use crate::{context::Context, failure::Result, output::Report};
+use place::StateDir;
+
+/// Storage of one's own.
+#[derive(Debug, Subcommand)]
+#[command(after_help = DRIVE_HELP)]
+pub enum Command {
+    /// Make a drive: the chain draws vaults for it
+    #[command(after_help = CREATE_HELP)]
+    Create(create::Create),
+    /// List the drives of an account, and those shared with it
+    List {
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Show a drive: room, cost, and each slot's vault
+    #[command(after_help = "Examples:\n  cairn drive status --account alice\n  cairn drive status 7 --json")]
+    Status {
+        /// Name or number [default: the account's only drive]
+        drive: Option<String>,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Pay for more of a drive's time; anybody may
+    #[command(after_help = "Example:\n  cairn drive top-up 7 100 --account alice")]
+    TopUp {
+        /// Name or number
+        drive: String,
+        #[command(flatten)]
+        amount: super::AmountArgs,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Change how much a drive may hold
+    #[command(after_help = "Example:\n  cairn drive resize 7 --capacity 20GiB --account alice")]
+    Resize {
+        /// Name or number
+        drive: String,
+        /// What it may hold, like 20GiB
+        #[arg(long, value_name = "SIZE")]
+        capacity: String,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Give up old versions, and what only they hold; what is live is moved on where need be
+    #[command(after_help = TRIM_HELP)]
+    Trim {
+        /// Name or number [default: the account's only drive]
+        drive: Option<String>,
+        /// Give up as much as possible, whatever has to be moved
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// End a drive; what is left of its escrow comes back, and what it holds is gone
+    Close {
+        /// Name or number
+        drive: String,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Say which drive `drive:` means
+    #[command(after_help = "Example:\n  cairn drive default photos --account alice")]
+    Default {
+        /// Name or number
+        drive: String,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Publish the key that others need to share their drives with this account
+    PublishKey,
+}
+
+const DRIVE_HELP: &str = "\
+A path in a drive is written `drive:/path` for the account's only (or default) drive, `NAME:/path`, or `7:/path` by number.
+`cairn put`, `get`, `ls`, `sync` and `share` work with files.";
+
+const CREATE_HELP: &str = "\
+A coding K/N keeps each byte in N vaults of which any K are enough: 1/4 keeps four copies, 4/16 survives the loss of any
+twelve vaults. All of them take four times the room of the data.
+
+Examples:
+  cairn drive create photos --capacity 10GiB --account alice
+  cairn drive create archive --capacity 1TiB --coding 4/16 --days 90 --account alice
+  cairn drive create --capacity 1GiB --price 0.5 --escrow 200 --account alice";
+
+const TRIM_HELP: &str = "\
+Links that were made before stop working, and older versions can't be read any more.
+
+Example:
+  cairn drive trim photos --account alice";
+
+/// Runs a command.
+pub async fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Create(create) => create::create(context, create).await,
+        Command::List { state } => status::list(context, &state).await,
+        Command::Status { drive, state } => status::status(context, drive.as_deref(), &state).await,
+        Command::TopUp { drive, amount, state } => manage::top_up(context, &drive, &amount.text(), &state).await,
+        Command::Resize { drive, capacity, state } => manage::resize(context, &drive, &capacity, &state).await,
+        Command::Trim { drive, all, state } => trim::trim(context, drive.as_deref(), all, &state).await,
+        Command::Close { drive, state } => manage::close(context, &drive, &state).await,
+        Command::Default { drive, state } => manage::default(context, &drive, &state).await,
+        Command::PublishKey => manage::publish_key(context).await,
+    }
+}

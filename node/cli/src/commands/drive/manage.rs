@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Paying for drives, sizing and ending them.
+
+use cairn_client::chain::storage::{self, rate_per_block, Drive, UNIT_BYTES};
+use cairn_drive::keys::SealingKey;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::place::{find, StateDir};
+use crate::{
+    context::Context,
+    failure::{refused, usage, Result},
+    output::Report,
+    size,
+    spend::{spend, Plan},
+};
+
+/// A drive as the best block shows it.
+pub async fn on_chain(context: &Context, id: u64) -> Result<Drive> {
+    let found = context.client().await?.best().await?.drive(id).await?;
+    found.ok_or_else(|| {
+        refused("Storage::DriveUnknown", format!("there is no drive {id}"), "`cairn drive list` shows the drives")
+    })
+}
+
+/// Pays into a drive's escrow.
+pub async fn top_up(context: &Context, drive: &str, amount: &str, state: &StateDir) -> Result<Report> {
+    let id = find(context, Some(drive), state).await?;
+    let token = context.token().await?;
+    let amount = token.parse(amount)?;
+    let signer = context.signer().await?;
+    let before = on_chain(context, id).await?;
+    let plan = Plan::new(format!("pay {} for drive {id}", token.format(amount)), storage::top_up(id, amount))
+        .taking(amount)
+        .detail("escrow before", token.format(before.escrow));
+    let done = spend(context, &signer, plan).await?;
+    let escrow = done.receipt.as_ref().and_then(|receipt| receipt.event("Storage", "ToppedUp")?.number("to"));
+    let json = json!({ "drive": id, "amount": token.json(amount), "escrow": escrow.map(|escrow| token.json(escrow)) });
+    Ok(done.report(&format!("paid {} for drive {id}", token.format(amount)), json))
+}
+
+/// Changes how much a drive may hold.
+pub async fn resize(context: &Context, drive: &str, capacity: &str, state: &StateDir) -> Result<Report> {
+    let id = find(context, Some(drive), state).await?;
+    let before = on_chain(context, id).await?;
+    let units = size::parse_bytes(capacity)? / (UNIT_BYTES as u64 * u64::from(before.coding.data()));
+    let held = before.units - before.trimmed_units;
+    if units < held {
+        return Err(refused(
+            "Storage::CapacityInvalid",
+            format!("drive {id} holds {} in each slot", size::format_units(held)),
+            "`cairn drive trim` gives up old versions",
+        ));
+    }
+    let token = context.token().await?;
+    let signer = context.signer().await?;
+    let terms = context.client().await?.best().await?.storage_terms().await?;
+    let full = rate_per_block(before.price, units, terms.period_blocks).saturating_mul(before.coding.slots().into());
+    let per_period = full.saturating_mul(terms.period_blocks.into());
+    let plan = Plan::new(format!("let drive {id} hold {capacity}"), storage::resize(id, units))
+        .detail("cost when full", format!("{} in {} blocks", token.format(per_period), terms.period_blocks));
+    let done = spend(context, &signer, plan).await?;
+    let json = json!({ "drive": id, "from_units": before.capacity_units, "to_units": units });
+    Ok(done.report(&format!("drive {id} may hold {capacity}"), json))
+}
+
+/// Ends a drive.
+pub async fn close(context: &Context, drive: &str, state: &StateDir) -> Result<Report> {
+    let id = find(context, Some(drive), state).await?;
+    let before = on_chain(context, id).await?;
+    let token = context.token().await?;
+    let signer = context.signer().await?;
+    let question = format!("End drive {id}? Everything in it is gone then.");
+    if !context.output.confirm_loss(&question, context.yes)? {
+        return Err(usage("nothing was done"));
+    }
+    let plan = Plan::new(format!("end drive {id}"), storage::close(id))
+        .asked()
+        .detail("comes back", token.format(before.escrow.saturating_add(before.deposit)));
+    let done = spend(context, &signer, plan).await?;
+    if done.receipt.is_some() {
+        state.registry(&context.client().await?.genesis_hash().0)?.forget(id)?;
+    }
+    Ok(done.report(&format!("drive {id} has ended"), json!({ "drive": id, "escrow": token.json(before.escrow) })))
+}
+
+/// Says which drive `drive:` means.
+pub async fn default(context: &Context, drive: &str, state: &StateDir) -> Result<Report> {
+    let id = find(context, Some(drive), state).await?;
+    on_chain(context, id).await?;
+    let signer = context.signer().await?;
+    state.registry(&context.client().await?.genesis_hash().0)?.set_default(&signer.account.0, id)?;
+    Ok(Report::new(format!("`drive:` is drive {id} for {}", signer.name), json!({ "drive": id })))
+}
+
+/// Publishes the account's sealing key.
+pub async fn publish_key(context: &Context) -> Result<Report> {
+    let signer = context.signer().await?;
+    let key = context.unlock(&signer)?;
+    let public = SealingKey::of_account(&Zeroizing::new(key.to_expanded_secret())).public();
+    let json = json!({ "account": context.address(&signer.account).await?, "key": format!("0x{}", hex::encode(public)) });
+    let text = format!("others can share drives with {}", signer.name);
+    if context.client().await?.best().await?.sealing_key(&signer.account).await? == Some(public) {
+        return Ok(Report::new(format!("{text} already"), json));
+    }
+    let plan = Plan::new("publish the key that others share their drives with", storage::publish_key(&public));
+    let done = spend(context, &signer, plan).await?;
+    Ok(done.report(&text, json))
+}

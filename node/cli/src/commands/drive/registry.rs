@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Names of drives on this machine, and which of them is meant by `drive:`. A drive carries its name in its manifest; this file
+//! saves looking there each time, and holds the name of a drive that has nothing in it yet.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{usage_with_remedy, Result};
+
+/// A registry that is bigger is none.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Names of drives, by chain.
+#[derive(Debug)]
+pub struct Registry {
+    file: PathBuf,
+    chain: String,
+    stored: Stored,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Stored(BTreeMap<String, Chain>);
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Chain {
+    #[serde(default)]
+    names: BTreeMap<u64, String>,
+    /// By account.
+    #[serde(default)]
+    default: BTreeMap<String, u64>,
+}
+
+impl Registry {
+    /// Reads it.
+    pub fn load(folder: &Path, genesis: &[u8; 32]) -> Result<Self> {
+        let file = folder.join("drives.json");
+        let broken = |reason: String| {
+            usage_with_remedy(format!("{}: {reason}", file.display()), "remove the file; names are found again in the drives")
+        };
+        let stored = match fs::metadata(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Stored::default(),
+            Err(error) => return Err(broken(error.to_string())),
+            Ok(metadata) if metadata.len() > FILE_BYTES_MAX => return Err(broken("it is too big".into())),
+            Ok(_) => {
+                let text = fs::read_to_string(&file).map_err(|error| broken(error.to_string()))?;
+                serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?
+            },
+        };
+        Ok(Registry { file, chain: hex::encode(genesis), stored })
+    }
+
+    fn chain(&self) -> Option<&Chain> {
+        self.stored.0.get(&self.chain)
+    }
+
+    /// The drives with this name that are known here.
+    pub fn by_name(&self, name: &str) -> Vec<u64> {
+        let names = self.chain().into_iter().flat_map(|chain| &chain.names);
+        names.filter(|(_, known)| *known == name).map(|(id, _)| *id).collect()
+    }
+
+    /// The name of a drive, if it is known here.
+    pub fn name(&self, drive: u64) -> Option<&str> {
+        self.chain()?.names.get(&drive).map(String::as_str)
+    }
+
+    /// What an account means by `drive:`, if that was said.
+    pub fn default(&self, account: &[u8; 32]) -> Option<u64> {
+        self.chain()?.default.get(&hex::encode(account)).copied()
+    }
+
+    /// Notes a drive's name.
+    pub fn set_name(&mut self, drive: u64, name: &str) -> Result<()> {
+        if self.name(drive) == Some(name) {
+            return Ok(());
+        }
+        self.stored.0.entry(self.chain.clone()).or_default().names.insert(drive, name.into());
+        self.store()
+    }
+
+    /// Notes what an account means by `drive:`.
+    pub fn set_default(&mut self, account: &[u8; 32], drive: u64) -> Result<()> {
+        self.stored.0.entry(self.chain.clone()).or_default().default.insert(hex::encode(account), drive);
+        self.store()
+    }
+
+    /// Forgets a drive that is no more.
+    pub fn forget(&mut self, drive: u64) -> Result<()> {
+        if let Some(chain) = self.stored.0.get_mut(&self.chain) {
+            chain.names.remove(&drive);
+            chain.default.retain(|_, default| *default != drive);
+        }
+        self.store()
+    }
+
+    fn store(&self) -> Result<()> {
+        if let Some(folder) = self.file.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let fresh = self.file.with_extension("new");
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(serde_json::to_string_pretty(&self.stored)?.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.file)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_the_default_are_kept_by_chain() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let load = |genesis: u8| Registry::load(folder.path(), &[genesis; 32]).expect("loads");
+        let mut registry = load(1);
+        registry.set_name(7, "photos").expect("stored");
+        registry.set_name(8, "photos").expect("stored");
+        registry.set_default(&[5; 32], 8).expect("stored");
+        let again = load(1);
+        assert_eq!((again.by_name("photos"), again.name(7), again.default(&[5; 32])), (vec![7, 8], Some("photos"), Some(8)));
+        assert!(load(2).by_name("photos").is_empty());
+        registry.forget(8).expect("stored");
+        let again = load(1);
+        assert_eq!((again.by_name("photos"), again.default(&[5; 32])), (vec![7], None));
+        fs::write(folder.path().join("drives.json"), "{").expect("written");
+        assert!(Registry::load(folder.path(), &[1; 32]).is_err());
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The daemon.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use cairn_vault::{ClientChain, Config, Vault};
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    commands::gateway::stop_signal,
+    context::Context,
+    failure::{failed, Result},
+    output::Report,
+    size::parse_bytes,
+};
+
+/// Where a vault listens if nothing else is said.
+const PORT: u16 = 9960;
+
+/// Runs the vault until it is interrupted.
+pub async fn run(context: &Context, args: &Run) -> Result<Report> {
+    let mut config = Config::new(args.data.path(context));
+    config.listen = args.listen.clone();
+    if args.listen.is_empty() {
+        config.listen = vec![SocketAddr::from(([0, 0, 0, 0], PORT))];
+    }
+    config.status = args.status;
+    config.reserve_bytes = parse_bytes(&args.reserve)?;
+    config.limits.read_bytes_per_second = parse_bytes(&args.read_limit)?;
+    context.output.log()?;
+    let signer = context.signer().await?;
+    let client = context.client().await?;
+    let account = client.account(context.unlock(&signer)?);
+    let chain = ClientChain::new(client.clone(), account)
+        .await
+        .map_err(|error| failed(error.to_string(), "check the node at --url"))?;
+    let progress = context.output.progress("opening the store");
+    let vault = Vault::start(config, Arc::new(chain))
+        .await
+        .map_err(|error| failed(error.to_string(), "`cairn vault status` shows what the chain knows; see --data"))?;
+    drop(progress);
+    for address in vault.addresses() {
+        context.output.note(&format!("vault      {address}"));
+    }
+    if let Some(address) = vault.status() {
+        context.output.note(&format!("status     http://{address}/"));
+    }
+    context.output.note(&format!("keeping {} logs", vault.store().slots().len()));
+    let stopped = stop_signal().await;
+    vault.stop().await;
+    stopped?;
+    Ok(Report::new("stopped", json!({ "status": "stopped" })))
+}
