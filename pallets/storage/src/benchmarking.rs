@@ -254,6 +254,9 @@ mod benchmarks {
         let (root, units) = (range.root(), range.units());
         let signed = signatures::<T>(id, root, units);
         let head = BoundedVec::truncate_from(vec![7; 128]);
+        for slot in 0..coding.slots() {
+            succeeded::<T>(SlotAt { drive: id, slot }, 1_000 + u32::from(slot));
+        }
         advance::<T>(1);
         #[extrinsic_call]
         _(RawOrigin::Signed(who), id, 1, units, roots(coding, root), signed, head);

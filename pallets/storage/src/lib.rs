@@ -566,7 +566,8 @@ pub mod pallet {
             Self::do_grant(who, drive, account, role, until_block, sealed)
         }
 
-        /// Ends a grant, and raises the number of the drive's key: what is written from now on is to be under another.
+        /// Ends a grant, and raises the number of the drive's key: what is written from now on is to be under another. Who
+        /// was granted something may give it back, which leaves the key as it is.
         ///
         /// # Errors
         /// `DriveUnknown`, `NotOwner`, `GrantUnknown`.
@@ -673,10 +674,11 @@ pub mod pallet {
             Ok(Pays::No.into())
         }
 
-        /// Asks for successors. The caller stays liable for each slot until one has taken over.
+        /// Asks for successors. The caller stays liable for each slot until one has taken over. What it is asked to show of
+        /// them it shows first.
         ///
         /// # Errors
-        /// `SlotUnknown`, `NotHolder`, `AlreadyLeaving`.
+        /// `SlotUnknown`, `NotHolder`, `AlreadyLeaving`, `ChallengeOpen`, `DisputeOpen`.
         #[pallet::call_index(15)]
         #[pallet::weight(<T as Config>::WeightInfo::leave_slots(slots.len() as u32))]
         pub fn leave_slots(origin: OriginFor<T>, slots: BoundedVec<SlotAt, ConstU32<LEAVES_MAX>>) -> DispatchResult {

@@ -42,14 +42,15 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn do_revoke(who: T::AccountId, id: DriveId, account: T::AccountId) -> DispatchResult {
-        let mut drive = Self::owned_drive(&who, id)?;
+        let mut drive = Self::drive_of(id)?;
+        ensure!(drive.owner == who || account == who, Error::<T>::NotOwner);
         let grant = Grants::<T>::take(id, &account).ok_or(Error::<T>::GrantUnknown)?;
         GrantedTo::<T>::remove(&account, id.to_be_bytes());
-        Self::give_back(HoldReason::Grant, &who, grant.deposit);
+        Self::give_back(HoldReason::Grant, &drive.owner, grant.deposit);
         drive.grants = drive.grants.saturating_sub(1);
         drive.grant_deposits = drive.grant_deposits.saturating_sub(grant.deposit);
         let from_generation = drive.key_generation;
-        let to_generation = from_generation.saturating_add(1);
+        let to_generation = from_generation.saturating_add(u32::from(drive.owner == who));
         drive.key_generation = to_generation;
         Drives::<T>::insert(id, drive);
         Self::deposit_event(Event::Revoked { drive: id, account, from_generation, to_generation });

@@ -45,6 +45,7 @@ impl<T: Config> Pallet<T> {
                     slot.proven_block = Some(Self::now());
                     slot.behind_block = None;
                     Self::turn_state(at, &mut slot, SlotState::Healthy, SlotCause::Signed, &mut drive.healthy);
+                    Self::dismiss_successor(at, &drive, &mut slot);
                 },
                 (None, Some(_)) => return Err(Error::<T>::SignatureUnexpected.into()),
                 // What has not changed needs no new acceptance.

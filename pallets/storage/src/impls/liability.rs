@@ -147,6 +147,18 @@ impl<T: Config> Pallet<T> {
         }
     }
 
+    /// Takes a slot that has a healthy vault again from whoever is rebuilding it, unless its vault wants to leave it.
+    pub(crate) fn dismiss_successor(at: SlotAt, drive: &Drive<T::AccountId>, slot: &mut Slot<T::AccountId>) {
+        if !slot.leaving {
+            Self::remove_successor(at, drive, slot);
+        }
+    }
+
+    /// Whether a vault has something to show of a slot now.
+    pub(crate) fn is_challenged(who: &T::AccountId, at: SlotAt) -> bool {
+        Challenges::<T>::get(who).is_some_and(|challenge| challenge.targets.iter().any(|target| target.at == at))
+    }
+
     fn release_slot(at: SlotAt, who: &T::AccountId, capacity_units: u64) {
         HeldSlots::<T>::remove(who, slot_key(at));
         if pallet_vaults::Pallet::<T>::release(who, capacity_units).is_err() {

@@ -138,8 +138,8 @@ impl<T: Config> Pallet<T> {
         slashed
     }
 
-    /// What a drive must be able to pay for when it is made, before the reserve's part is taken off nothing: a period of
-    /// its whole capacity. So nobody reserves room at no cost.
+    /// What a drive's escrow must have when it is made, or grows: what a period of its whole capacity costs. So nobody
+    /// reserves room without tying up as much money.
     pub(crate) fn escrow_min(slots: u8, capacity_units: u64, price: Balance) -> Balance {
         let period = Self::period();
         cairn_primitives::storage::rate_per_block(price, capacity_units, period)
@@ -175,8 +175,8 @@ impl<T: Config> Pallet<T> {
         result
     }
 
-    /// Sees to it that a drive is looked at no later than it runs dry, and a period before to warn its owner. Its rate
-    /// and escrow are as they will be stored.
+    /// Sees to it that a drive is looked at no later than it runs dry, and a period before to warn its owner; warns at once
+    /// if it is less. Its rate and escrow are as they will be stored.
     ///
     /// # Errors
     /// `EscrowTooSmall` if it is dry now; `QueueFull`.
@@ -185,11 +185,19 @@ impl<T: Config> Pallet<T> {
         // A drive that pays nothing has no end; an entry that it has is found to be void.
         let Some(dry) = drive.dry_block() else { return Ok(()) };
         ensure!(dry > now, Error::<T>::EscrowTooSmall);
-        let mut target = dry;
-        if let Some(warning) = dry.checked_sub(period).filter(|block| *block > now) {
-            drive.warned = false;
-            target = warning;
-        }
+        let target = match dry.checked_sub(period).filter(|block| *block > now) {
+            Some(warning) => {
+                drive.warned = false;
+                warning
+            },
+            None => {
+                if !core::mem::replace(&mut drive.warned, true) {
+                    let owner = drive.owner.clone();
+                    Self::deposit_event(Event::DriveRunsDry { drive: id, owner, dry_block: dry });
+                }
+                dry
+            },
+        };
         // An entry before that is good enough: the drive is queued again when it is found to have time.
         if drive.queued_block.is_some_and(|block| block <= target && block > now) {
             return Ok(());
@@ -228,14 +236,7 @@ impl<T: Config> Pallet<T> {
             drive.queued_block = None;
             let cause = match drive.dry_block() {
                 Some(dry) if dry <= now => Some(EndCause::RanDry),
-                Some(dry) => {
-                    if dry.saturating_sub(now) <= Self::period() && !drive.warned {
-                        drive.warned = true;
-                        let owner = drive.owner.clone();
-                        Self::deposit_event(Event::DriveRunsDry { drive: id, owner, dry_block: dry });
-                    }
-                    Self::enqueue_ending(id, &mut drive).is_err().then_some(EndCause::QueueFull)
-                },
+                Some(_) => Self::enqueue_ending(id, &mut drive).is_err().then_some(EndCause::QueueFull),
                 None => None,
             };
             match cause {

@@ -155,8 +155,7 @@ impl<T: Config> Pallet<T> {
             slot.vault = Some(who.clone());
             HeldSlots::<T>::insert(&who, slot_key(at), false);
         } else {
-            // Its successor comes too late.
-            Self::remove_successor(at, &drive, &mut slot);
+            Self::dismiss_successor(at, &drive, &mut slot);
         }
         slot.state = SlotState::Healthy;
         slot.behind_block = None;
@@ -192,6 +191,9 @@ impl<T: Config> Pallet<T> {
             let mut slot = Slots::<T>::get(at).ok_or(Error::<T>::SlotUnknown)?;
             ensure!(slot.vault.as_ref() == Some(&who), Error::<T>::NotHolder);
             ensure!(!slot.leaving, Error::<T>::AlreadyLeaving);
+            // Whoever is asked for something answers first: leaving is no way out of having lost it.
+            ensure!(!slot.disputed, Error::<T>::DisputeOpen);
+            ensure!(!Self::is_challenged(&who, at), Error::<T>::ChallengeOpen);
             let drive = Self::drive_of(at.drive)?;
             slot.leaving = true;
             Self::enqueue_repair(at, &drive, &mut slot);

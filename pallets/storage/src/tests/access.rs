@@ -57,12 +57,17 @@ fn revoking_turns_the_key_and_rekeying_tells_it() {
         let id = create(ALICE, Coding::K1);
         grant(ALICE, id, BOB, Role::Reader);
         grant(ALICE, id, CAROL, Role::Writer);
-        assert_noop!(Storage::revoke(signed(BOB), id, account(BOB)), Error::<Test>::NotOwner);
+        assert_noop!(Storage::revoke(signed(BOB), id, account(CAROL)), Error::<Test>::NotOwner);
         assert_noop!(Storage::revoke(signed(ALICE), id, account(9)), Error::<Test>::GrantUnknown);
         assert_ok!(Storage::revoke(signed(ALICE), id, account(BOB)));
         assert_eq!((drive(id).key_generation, drive(id).grants), (1, 1));
         assert_eq!(held(ALICE, HoldReason::Grant), GRANT_DEPOSIT);
         assert_eq!(Storage::api_grant(id, &account(CAROL)).unwrap().key_generation, 0);
+        // Who has a grant may give it back; the key is no other for that.
+        grant(ALICE, id, 7, Role::Reader);
+        assert_noop!(Storage::revoke(signed(7), id, account(CAROL)), Error::<Test>::NotOwner);
+        assert_ok!(Storage::revoke(signed(7), id, account(7)));
+        assert_eq!((drive(id).key_generation, held(ALICE, HoldReason::Grant)), (1, GRANT_DEPOSIT));
         let rekey = |who, to| {
             let all = vec![(account(to), sealed(9))].try_into().unwrap();
             Storage::rekey(signed(who), id, all)

@@ -131,6 +131,19 @@ fn the_owner_is_told_a_period_before_the_drive_is_dry() {
 }
 
 #[test]
+fn a_drive_that_has_less_than_a_period_left_says_so_at_once() {
+    ExtBuilder.build_and_execute(|| {
+        register(4);
+        let id = create_for(ALICE, Coding::K1, CAPACITY, 1);
+        commit(ALICE, id, 64);
+        let dry_block = Storage::api_drive(id).unwrap().dry_block.unwrap();
+        assert!(dry_block <= now() + PERIOD);
+        let told = Event::DriveRunsDry { drive: id, owner: account(ALICE), dry_block };
+        System::assert_has_event(told.into());
+    });
+}
+
+#[test]
 fn more_drives_than_a_block_ends_end_in_blocks_before() {
     ExtBuilder.build_and_execute(|| {
         register(4);

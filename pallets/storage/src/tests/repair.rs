@@ -318,3 +318,52 @@ fn an_ejected_successor_gives_its_place_to_another() {
         assert_eq!(vault(first).slots, 0);
     });
 }
+
+#[test]
+fn leaving_is_no_way_out_of_a_challenge_or_a_dispute() {
+    ExtBuilder.build_and_execute(|| {
+        register(6);
+        let id = create(ALICE, Coding::K1);
+        commit(ALICE, id, 20);
+        let vault = holder(id, 0);
+        run_to_turn(vault);
+        assert_noop!(leave(vault, vec![at(id, 0)]), Error::<Test>::ChallengeOpen);
+        prove(vault);
+        assert_ok!(Storage::dispute(signed(ALICE), id, 0, 3));
+        assert_noop!(leave(vault, vec![at(id, 0)]), Error::<Test>::DisputeOpen);
+        assert_ok!(Storage::answer_dispute(signed(vault), id, 0, proof(at(id, 0), 20, 3)));
+        assert_ok!(leave(vault, vec![at(id, 0)]));
+    });
+}
+
+#[test]
+fn a_vault_that_signs_again_keeps_its_slot_from_its_successor() {
+    ExtBuilder.build_and_execute(|| {
+        register(6);
+        let id = create(ALICE, Coding::K1);
+        assert_ok!(checkpoint_without(ALICE, id, 20, &[3]));
+        let late = holder(id, 3);
+        run_proving(PERIOD / 4 + 2, &[]);
+        let next = successor(id, 3).unwrap();
+        commit(ALICE, id, 21);
+        assert_eq!((holder(id, 3), successor(id, 3), vault(next).slots), (late, None, 0));
+        assert_noop!(restore(next, at(id, 3)), Error::<Test>::NothingToRestore);
+    });
+}
+
+#[test]
+fn who_leaves_while_behind_may_catch_up_and_still_goes() {
+    ExtBuilder.build_and_execute(|| {
+        register(6);
+        let id = create(ALICE, Coding::K1);
+        assert_ok!(checkpoint_without(ALICE, id, 20, &[3]));
+        let late = holder(id, 3);
+        assert_ok!(leave(late, vec![at(id, 3)]));
+        run_proving(1, &[]);
+        let next = successor(id, 3).unwrap();
+        assert_ok!(restore(late, at(id, 3)));
+        assert_eq!(successor(id, 3), Some(next));
+        assert_ok!(restore(next, at(id, 3)));
+        assert_eq!((holder(id, 3), vault(late).slots), (next, 0));
+    });
+}
