@@ -15,7 +15,7 @@ const ROOT_FORMAT: u8 = 1;
 /// Stripes of a part at most: a segment of 64 MiB in stripes of one shard of 256 KiB, and the small ones at its end.
 const PART_RUNS_MAX: usize = 16;
 
-/// What the chain keeps of a manifest: 50 bytes.
+/// What the chain keeps of a manifest: 54 bytes.
 ///
 /// ```text
 /// head       format u8 (1) || key generation u32 || key name (8 bytes) || root page: stripe u64 || units u8 || id (32 bytes)
