@@ -580,7 +580,7 @@ mod benchmarks {
         Pallet::<T>::punish(SlotAt { drive: id, slot: 0 }, &vault, SlotCause::ProofWrong);
         let late = succeeded::<T>(SlotAt { drive: id, slot: 0 }, 1_000);
         advance::<T>(T::RestoreBlocks::get() + 1);
-        let at = Pallet::<T>::next_repair(Queue::Waiting).expect("it is queued");
+        let at = Pallet::<T>::next_repair(Queue::Vacant).expect("it is queued");
         #[block]
         {
             Pallet::<T>::look_at(at, false);

@@ -225,7 +225,7 @@ impl<T: Config> Pallet<T> {
     /// Invariant 8: queues have no gaps, and each slot that says that it is in one is in one, once.
     fn check_queues() -> Check {
         let mut entries: Vec<SlotAt> = Vec::new();
-        for queue in [Queue::Urgent, Queue::Waiting] {
+        for queue in Queue::ALL {
             let span = RepairSpans::<T>::get(queue);
             for number in span.first..span.end {
                 entries.push(RepairQueue::<T>::get((queue, number)).ok_or("a repair queue has a gap")?);

@@ -277,10 +277,17 @@ impl Tally {
 /// Which repair queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub enum Queue {
-    /// Slots of drives that have lost more than a quarter.
+    /// To be given a successor, of drives that have lost more than a quarter.
     Urgent,
-    /// All others that wait for anything.
+    /// To be given a successor.
+    Vacant,
+    /// Waiting for anything else: a successor's proof, the end of a grace, more losses.
     Waiting,
+}
+
+impl Queue {
+    /// All queues, in the order in which they are looked at.
+    pub const ALL: [Queue; 3] = [Queue::Urgent, Queue::Vacant, Queue::Waiting];
 }
 
 /// Numbers of a queue's first entry and of the one after its last.

@@ -89,7 +89,7 @@ impl WeightInfo for () {
         micros(60, 8_000).saturating_add(db(3, 2)).saturating_add(times(each, s))
     }
     fn checkpoint(s: u32) -> Weight {
-        let each = micros(160, 8_000).saturating_add(db(7, 7));
+        let each = micros(220, 12_000).saturating_add(db(11, 11));
         micros(150, 20_000).saturating_add(db(30, 6)).saturating_add(times(each, s))
     }
     fn trim(s: u32) -> Weight {

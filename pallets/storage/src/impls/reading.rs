@@ -180,8 +180,7 @@ impl<T: Config> Pallet<T> {
 
     /// Plancks in the repair reserve, and slots that wait for a new vault.
     pub fn api_repair() -> (Balance, u32) {
-        let waiting: u64 =
-            [Queue::Urgent, Queue::Waiting].iter().map(|queue| RepairSpans::<T>::get(queue).entries()).sum();
+        let waiting: u64 = Queue::ALL.iter().map(|queue| RepairSpans::<T>::get(queue).entries()).sum();
         (Reserve::<T>::get(), u32::try_from(waiting).unwrap_or(u32::MAX))
     }
 

@@ -2,8 +2,8 @@
 
 //! Slots that need a vault: queued, given to a successor, restored.
 //!
-//! Two queues, first in, first out, of which each block looks at a few entries. What is not yet to be done goes to the end
-//! of the queue again, so that nothing has to be found by a block number: a successor's time, a grace that ends, a draw that
+//! Three queues, first in, first out, of which each block looks at a few entries. What is not yet to be done goes to the end
+//! of a queue again, so that nothing has to be found by a block number: a successor's time, a grace that ends, a draw that
 //! failed for want of vaults are all noticed when the entry comes up.
 
 use crate::{
@@ -31,9 +31,10 @@ impl<T: Config> Pallet<T> {
         if core::mem::replace(&mut slot.queued, true) {
             return;
         }
-        let queue = match drive.healthy < drive.coding.signatures_min() && slot.successor.is_none() {
-            true => Queue::Urgent,
-            false => Queue::Waiting,
+        let queue = match Self::need(drive, slot) {
+            Found::Draw if drive.healthy < drive.coding.signatures_min() => Queue::Urgent,
+            Found::Draw => Queue::Vacant,
+            Found::Wait | Found::Done => Queue::Waiting,
         };
         let end = RepairSpans::<T>::mutate(queue, |span| {
             let end = span.end;
@@ -57,10 +58,13 @@ impl<T: Config> Pallet<T> {
     /// Gives how many slots were looked at, and how many successors were drawn or not found.
     pub(crate) fn do_repairs() -> (u32, u32) {
         let (mut looks, mut draws) = (0u32, 0u32);
-        for queue in [Queue::Urgent, Queue::Waiting] {
+        for queue in Queue::ALL {
             // What is put back in this block is looked at in another.
             let entries = RepairSpans::<T>::get(queue).entries().min(LOOKS_PER_BLOCK.into());
             for _ in 0..entries {
+                if queue != Queue::Waiting && draws >= DRAWS_PER_BLOCK {
+                    break;
+                }
                 let Some(at) = Self::next_repair(queue) else { break };
                 looks = looks.saturating_add(1);
                 draws = draws.saturating_add(u32::from(Self::look_at(at, draws < DRAWS_PER_BLOCK)));

@@ -62,7 +62,7 @@ fn an_empty_slot_gets_a_successor_who_restores_it_and_has_a_bonus() {
         run_proving_to_turn(next);
         assert!(Storage::api_challenge(&account(next)).is_some());
         run_proving(PERIOD, &[]);
-        assert_eq!(RepairSpans::<Test>::get(Queue::Waiting).entries(), 0);
+        assert!(Queue::ALL.iter().all(|queue| RepairSpans::<Test>::get(queue).entries() == 0));
     });
 }
 
@@ -365,5 +365,22 @@ fn who_leaves_while_behind_may_catch_up_and_still_goes() {
         assert_eq!(successor(id, 3), Some(next));
         assert_ok!(restore(next, at(id, 3)));
         assert_eq!((holder(id, 3), vault(late).slots), (next, 0));
+    });
+}
+
+#[test]
+fn slots_that_only_wait_are_in_nobodys_way() {
+    ExtBuilder.build_and_execute(|| {
+        register(40);
+        // Of many wide drives a slot is lost that is not rebuilt yet.
+        let many: Vec<_> = (0..60).map(|_| create_for(ALICE, Coding::K2, 1, 1)).collect();
+        many.iter().for_each(|id| {
+            lose(*id, 0);
+        });
+        assert_eq!(RepairSpans::<Test>::get(Queue::Waiting).entries(), 60);
+        let id = create_for(ALICE, Coding::K1, 1, 1);
+        lose(id, 0);
+        next_block();
+        assert!(successor(id, 0).is_some());
     });
 }
