@@ -5,10 +5,13 @@
 use super::{
     genesis, AccountId, AssetConversion, AuthorityDiscovery, Babe, Balance, Block, BlockNumber, Contracts, Executive,
     Grandpa, Hash, Historical, InherentDataExt, Names, Nfts, NominationPools, Nonce, Runtime, RuntimeCall,
-    RuntimeEvent, RuntimeGenesisConfig, SessionKeys, Staking, System, TransactionPayment, VERSION,
+    RuntimeEvent, RuntimeGenesisConfig, SessionKeys, Staking, Storage, System, TransactionPayment, VERSION,
 };
 use crate::configs::BlockWeights;
 use alloc::vec::Vec;
+use cairn_primitives::storage::{
+    ChallengeInfo, DisputeInfo, DriveId, DriveInfo, GrantInfo, HeldSlot, SlotAt, Terms, VaultInfo,
+};
 use codec::Encode;
 use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
@@ -442,6 +445,64 @@ impl_runtime_apis! {
 
         fn primary_of(account: AccountId) -> Option<Vec<u8>> {
             Names::primary_of(&account).map(|label| label.as_bytes().to_vec())
+        }
+    }
+
+    impl cairn_runtime_api::StorageApi<Block, AccountId> for Runtime {
+        fn terms() -> Terms {
+            Storage::api_terms()
+        }
+
+        fn vault(account: AccountId) -> Option<VaultInfo<AccountId>> {
+            Storage::api_vault(&account)
+        }
+
+        fn vaults_after(after: Option<AccountId>, limit: u32) -> Vec<VaultInfo<AccountId>> {
+            Storage::api_vaults_after(after.as_ref(), limit)
+        }
+
+        fn eligible_vaults(price: Balance, capacity_units: u64) -> u32 {
+            Storage::api_eligible_vaults(price, capacity_units)
+        }
+
+        fn drive(id: DriveId) -> Option<DriveInfo<AccountId>> {
+            Storage::api_drive(id)
+        }
+
+        fn drives_of(owner: AccountId) -> Vec<DriveId> {
+            Storage::api_drives_of(&owner)
+        }
+
+        fn slots_of(vault: AccountId, after: Option<SlotAt>, limit: u32) -> Vec<HeldSlot> {
+            Storage::api_slots_of(&vault, after, limit)
+        }
+
+        fn challenge(vault: AccountId) -> Option<ChallengeInfo> {
+            Storage::api_challenge(&vault)
+        }
+
+        fn dispute(at: SlotAt) -> Option<DisputeInfo<AccountId>> {
+            Storage::api_dispute(at)
+        }
+
+        fn grant(drive: DriveId, account: AccountId) -> Option<GrantInfo> {
+            Storage::api_grant(drive, &account)
+        }
+
+        fn grants_of(drive: DriveId) -> Vec<(AccountId, GrantInfo)> {
+            Storage::api_grants_of(drive)
+        }
+
+        fn granted_to(account: AccountId) -> Vec<DriveId> {
+            Storage::api_granted_to(&account)
+        }
+
+        fn sealing_key(account: AccountId) -> Option<[u8; 32]> {
+            Storage::api_sealing_key(&account)
+        }
+
+        fn repair() -> (Balance, u32) {
+            Storage::api_repair()
         }
     }
 

@@ -2,7 +2,9 @@
 
 //! Which benchmarks this runtime runs, and on what terms. `scripts/weights` runs them.
 
-use crate::{AccountId, AllPalletsWithSystem, Authorship, Balances, Names, Runtime, System, TransactionPayment};
+use crate::{
+    AccountId, AllPalletsWithSystem, Authorship, Balances, Names, Runtime, Storage, System, TransactionPayment, Vaults,
+};
 use alloc::{string::String, vec::Vec};
 use codec::Encode;
 use frame_benchmarking::{account, baseline::Pallet as BaselineBench, BenchmarkBatch, BenchmarkConfig, BenchmarkList};
@@ -22,7 +24,9 @@ frame_benchmarking::define_benchmarks!(
     [frame_system_extensions, SystemExtensionsBench::<Runtime>]
     [pallet_balances, Balances]
     [pallet_names, Names]
+    [pallet_storage, Storage]
     [pallet_transaction_payment, TransactionPayment]
+    [pallet_vaults, Vaults]
 );
 
 impl frame_benchmarking::baseline::Config for Runtime {}

@@ -10,6 +10,7 @@ pub mod governance;
 pub mod money;
 mod names;
 mod staking;
+mod storage;
 mod system;
 
 pub use accounts::ProxyType;

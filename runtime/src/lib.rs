@@ -239,4 +239,8 @@ mod runtime {
     // What replaces central services
     #[runtime::pallet_index(80)]
     pub type Names = pallet_names::Pallet<Runtime>;
+    #[runtime::pallet_index(81)]
+    pub type Vaults = pallet_vaults::Pallet<Runtime>;
+    #[runtime::pallet_index(82)]
+    pub type Storage = pallet_storage::Pallet<Runtime>;
 }

@@ -49,6 +49,9 @@ pub enum ProxyType {
     CancelProxy,
     /// Registering and renewing names and what they point to; not giving them away.
     Names,
+    /// What a vault's daemon does: proving, rebuilding, disputing, leaving slots. For a key that lies on the vault's machine
+    /// while the bond's key doesn't.
+    Vault,
 }
 
 /// A name is property: whoever may not move property may not do these.
@@ -101,6 +104,16 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
                 RuntimeCall::Names(call) => !gives_a_name_away(call),
                 other => matches!(other, RuntimeCall::Utility(..)),
             },
+            ProxyType::Vault => matches!(
+                call,
+                RuntimeCall::Storage(
+                    pallet_storage::Call::prove { .. }
+                        | pallet_storage::Call::restore { .. }
+                        | pallet_storage::Call::leave_slots { .. }
+                        | pallet_storage::Call::dispute { .. }
+                        | pallet_storage::Call::answer_dispute { .. }
+                ) | RuntimeCall::Vaults(pallet_vaults::Call::set_paused { .. })
+            ),
             ProxyType::CancelProxy => {
                 matches!(call, RuntimeCall::Proxy(pallet_proxy::Call::reject_announcement { .. }))
             },

@@ -46,6 +46,15 @@ impl Contains<RuntimeCall> for ContractCalls {
                     | pallet_names::Call::set_manager { .. }
                     | pallet_names::Call::set_primary { .. }
                     | pallet_names::Call::release { .. }
+            ) | RuntimeCall::Storage(
+                // A contract may own drives: pay for them, let others read and write, close them.
+                pallet_storage::Call::create_drive { .. }
+                    | pallet_storage::Call::top_up { .. }
+                    | pallet_storage::Call::resize { .. }
+                    | pallet_storage::Call::set_visibility { .. }
+                    | pallet_storage::Call::grant { .. }
+                    | pallet_storage::Call::revoke { .. }
+                    | pallet_storage::Call::close { .. }
             )
         )
     }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Vaults and drives.
+//!
+//! Prices are for a GiB (262,144 units) of one slot and a proof period, which is a day in production. Periods are part of a
+//! network's genesis; deadlines follow from them.
+
+use crate::{
+    constants::currency::{deposit, CRN, MILLI_CRN},
+    Balance, Balances, BlockNumber, Hash, Runtime, RuntimeHoldReason,
+};
+use cairn_primitives::storage::UNITS_PER_GIB;
+use frame_support::{
+    parameter_types,
+    traits::{ConstU128, ConstU32, Get, Randomness},
+    PalletId,
+};
+use pallet_babe::{ParentBlockRandomness, RandomnessFromOneEpochAgo};
+use pallet_network::{StoragePeriodBlocks, StorageProofs};
+
+/// At stake for each GiB of a slot: at a hundredth of a coin a day, more than three months' pay. A vault that drops a slot
+/// loses more than it could have earned in the time in which it is found out.
+const BOND_PER_GIB: Balance = CRN;
+
+parameter_types! {
+    pub const StoragePot: PalletId = PalletId(*b"crn/stor");
+}
+
+/// A part of a storage period, and at least so many blocks: on networks with short periods a daemon, too, needs time to
+/// see a block, to read from a disk, and to get a transaction into a block.
+pub struct PartOfPeriod<const DIVISOR: u32, const BLOCKS_MIN: u32>;
+impl<const DIVISOR: u32, const BLOCKS_MIN: u32> Get<u32> for PartOfPeriod<DIVISOR, BLOCKS_MIN> {
+    fn get() -> u32 {
+        (StoragePeriodBlocks::<Runtime>::get() / DIVISOR).max(BLOCKS_MIN)
+    }
+}
+
+/// What challenges are drawn by: the parent's VRF output, which its author can withhold with its block, but not choose, and
+/// nobody knows before. That of an epoch would be known for an hour, in which a vault could add drives of its own until
+/// the draw falls on what it has. A block without such an output (there is none on this chain) falls back to the epoch's.
+pub struct TurnRandomness;
+impl Randomness<Hash, BlockNumber> for TurnRandomness {
+    fn random(subject: &[u8]) -> (Hash, BlockNumber) {
+        match ParentBlockRandomness::<Runtime>::random(subject) {
+            (Some(hash), block) => (hash, block),
+            (None, _) => RandomnessFromOneEpochAgo::<Runtime>::random(subject),
+        }
+    }
+}
+
+impl pallet_vaults::Config for Runtime {
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type NativeBalance = Balances;
+    type Randomness = RandomnessFromOneEpochAgo<Runtime>;
+    type PeriodBlocks = StoragePeriodBlocks<Runtime>;
+    type BondPerUnit = ConstU128<{ BOND_PER_GIB / UNITS_PER_GIB as Balance }>;
+    type BondMin = ConstU128<{ 10 * CRN }>;
+    type Ledger = crate::Storage;
+    type WeightInfo = ();
+}
+
+impl pallet_storage::Config for Runtime {
+    type TurnRandomness = TurnRandomness;
+    type PotId = StoragePot;
+    type Proofs = StorageProofs<Runtime>;
+    type DeadlineBlocks = PartOfPeriod<8, 6>;
+    type DriveDeposit = ConstU128<{ deposit(1, 300) }>;
+    type SlotDeposit = ConstU128<{ deposit(2, 250) }>;
+    type GrantDeposit = ConstU128<{ deposit(1, 350) }>;
+    type DisputeDeposit = ConstU128<CRN>;
+    type DisputeFee = ConstU128<{ 50 * MILLI_CRN }>;
+    type DisputeBlocks = PartOfPeriod<8, 8>;
+    type RestoreBlocks = PartOfPeriod<2, 40>;
+    type ReservePpm = ConstU32<20_000>;
+    type WeightInfo = ();
+}
