@@ -289,7 +289,7 @@ fn remove_lost(store: &Store, kept: &[SlotAt], block: u32, grace: u32) -> Result
         if !kept.iter().any(|kept| kept.drive == at.drive) {
             for slot in 0..cairn_primitives::storage::SLOTS_MAX as u8 {
                 let other = SlotAt { drive: at.drive, slot };
-                if store.front(other).is_ok() {
+                if store.front(other, u64::MAX).is_ok() {
                     store.forget_front(other)?;
                 }
             }

@@ -39,3 +39,6 @@ pub use config::{Config, Limits, Pace};
 pub use data::{disk, open_key, DataError, DataFolder, Disk, KEY_FILE, LOCK_FILE, STORE_FOLDER};
 pub use metrics::Metrics;
 pub use vault::{StartError, Vault};
+
+#[cfg(test)]
+mod tests;

@@ -177,9 +177,9 @@ impl Rebuilder {
         for (slot, account) in self.candidates(drive, own) {
             let there = SlotAt { drive: drive.id, slot };
             let Ok(connection) = self.peers.connect(&account).await else { continue };
-            let Ok(front) = connection.front(there).await else { continue };
-            if front.units() <= drive.trimmed_units && there != own {
-                let known = self.store.front(there).map_or(0, |known| known.leaves());
+            let Ok(front) = connection.front(there, drive.trimmed_units).await else { continue };
+            if there != own {
+                let known = self.store.front(there, drive.trimmed_units).map_or(0, |known| known.leaves());
                 if front.leaves() > known {
                     let _ = self.on_disk(move |store| store.save_front(there, front)).await;
                 }
@@ -241,10 +241,10 @@ impl Rebuilder {
         for (slot, account) in candidates {
             let Ok(connection) = self.peers.connect(account).await else { continue };
             let same = SlotAt { drive: drive.id, slot: *slot };
-            let mut told = connection.front(at).await;
+            let mut told = connection.front(at, drive.trimmed_units).await;
             if told.is_err() && drive.coding == Coding::K1 {
                 // Its shards are the same, so its front is too.
-                told = connection.front(same).await;
+                told = connection.front(same, drive.trimmed_units).await;
             }
             let Ok(front) = told else { continue };
             if front.units() <= drive.trimmed_units
@@ -287,7 +287,7 @@ impl Rebuilder {
         let there = SlotAt { drive: drive.id, slot };
         let range = match drive.trimmed_units {
             0 => Range::default(),
-            _ => patiently(|| connection.front(there)).await?,
+            _ => patiently(|| connection.front(there, drive.trimmed_units)).await?,
         };
         let mut source = Source { slot, account, connection, range };
         if source.range.leaves() > end.leaves() {

@@ -335,13 +335,14 @@ impl Connection {
         }
     }
 
-    /// Asks for the peaks of the part of a log that was given up. They are not checked: a root that is made on top of them is.
+    /// Asks for the peaks of all whole shards in the first `units` units of a log. They are not checked: a root that is made on
+    /// top of them is.
     ///
     /// # Errors
     /// [`RefusalCode::Missing`](crate::RefusalCode::Missing) if the vault doesn't know.
-    pub async fn front(&self, at: SlotAt) -> Result<Range, WireError> {
-        match self.ask("the front of a log", Request::Front { at }).await? {
-            Answer::Front(range) => Ok(range),
+    pub async fn front(&self, at: SlotAt, units: u64) -> Result<Range, WireError> {
+        match self.ask("the front of a log", Request::Front { at, units }).await? {
+            Answer::Front(range) if range.units() <= units => Ok(range),
             _ => Err(UNFIT),
         }
     }

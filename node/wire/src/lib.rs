@@ -34,3 +34,6 @@ pub const VERSION: u16 = 1;
 pub const ALPN: &[u8] = b"cairn-storage/1";
 /// Requests that a connection may have open.
 pub const OPEN_REQUESTS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -87,11 +87,14 @@ pub enum Request {
         /// Which chunk.
         chunk: u64,
     },
-    /// Asks for the peaks of what was given up of a log; answered by [`Answer::Front`]. A vault tells them of its own slots, and
-    /// of those of its drives' other slots that it learnt: without them a log can't be rebuilt once its front is gone.
+    /// Asks for the peaks of all whole shards in the first units of a log, which are given up or about to be; answered by
+    /// [`Answer::Front`]. A vault tells them of its own slots, and of those of its drives' other slots what it learnt: without
+    /// them a log can't be rebuilt once its front is gone.
     Front {
         /// Of which log.
         at: SlotAt,
+        /// How many units at its front.
+        units: u64,
     },
 }
 

@@ -147,14 +147,18 @@ impl Store {
         proof.ok_or_else(|| failure.unwrap_or(StoreError::Missing))
     }
 
-    /// The peaks of what was given up of a log: of this store's own, or of another vault's as it was told.
+    /// The peaks of all whole shards in the first `units` units of a log: of this store's own, or of another vault's as it was
+    /// told.
     ///
     /// # Errors
     /// [`StoreError::Missing`] if it isn't known.
-    pub fn front(&self, at: SlotAt) -> Result<Range, StoreError> {
-        match self.head(at) {
-            Some(head) => self.prefix_of_leaves(at, head.trimmed_leaves),
-            None => self.index.front(at)?.ok_or(StoreError::Missing),
+    pub fn front(&self, at: SlotAt, units: u64) -> Result<Range, StoreError> {
+        let Some(head) = self.head(at) else {
+            return self.index.front(at)?.filter(|front| front.units() <= units).ok_or(StoreError::Missing);
+        };
+        match units >= head.range.units() {
+            true => Ok(head.range),
+            false => self.prefix_of_leaves(at, locate(&self.index, at, &head.range, units)?.0),
         }
     }
 

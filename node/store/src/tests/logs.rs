@@ -103,8 +103,11 @@ fn what_is_given_up_makes_room_and_the_rest_is_still_proven() {
         check(bench.store(), AT, &shards, trimmed);
         let bytes = bench.disk.bytes(AT).expect("the file");
         assert!(bytes[..units as usize * 4096].iter().all(|byte| *byte == 0));
-        let front = bench.store().front(AT).expect("its own");
+        let front = bench.store().front(AT, units).expect("its own");
         assert_eq!(front, range_of(&shards[..trimmed]));
+        if trimmed > 0 {
+            assert!(matches!(bench.store().front(AT, units - 1), Err(StoreError::Missing)));
+        }
         // Another vault goes on from the peaks alone.
         bench.store().create(OTHER, front).expect("there is none");
         for (number, shard) in shards.iter().enumerate().skip(trimmed) {
@@ -206,9 +209,10 @@ fn values_and_fronts_survive() {
     bench.store().save_front(OTHER, front.clone()).expect("kept");
     bench.restart();
     assert_eq!(bench.store().value("cursor").expect("readable"), Some(vec![1, 2, 3]));
-    assert_eq!(bench.store().front(OTHER).expect("known"), front);
+    assert_eq!(bench.store().front(OTHER, 5).expect("known"), front);
+    assert!(matches!(bench.store().front(OTHER, 4), Err(StoreError::Missing)), "that is more than was asked for");
     bench.store().forget_front(OTHER).expect("forgotten");
-    assert!(matches!(bench.store().front(OTHER), Err(StoreError::Missing)));
+    assert!(matches!(bench.store().front(OTHER, 5), Err(StoreError::Missing)));
 }
 
 #[test]

@@ -99,11 +99,15 @@ impl Guests {
 
     /// Whether an address may read so many bytes now; else after how long.
     pub fn read(&self, address: IpAddr, bytes: u64) -> Result<(), Duration> {
+        self.read_at(address, bytes, Instant::now())
+    }
+
+    fn read_at(&self, address: IpAddr, bytes: u64, now: Instant) -> Result<(), Duration> {
         if address.to_canonical().is_loopback() {
             return Ok(());
         }
         let Limits { read_bytes_per_second: rate, read_bytes_burst: burst, .. } = self.0.limits;
-        let (now, rate) = (Instant::now(), rate.max(1));
+        let rate = rate.max(1);
         let filled = |bucket: &Bucket| {
             let gained = now.saturating_duration_since(bucket.at).as_millis() * u128::from(rate) / 1000;
             bucket.bytes.saturating_add(u64::try_from(gained).unwrap_or(u64::MAX)).min(burst)
@@ -169,26 +173,28 @@ mod tests {
         assert_eq!(own.len(), 2, "this machine is limited by the sum only");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn reading_is_limited_on_average_and_recovers() {
+    #[test]
+    fn reading_is_limited_on_average_and_recovers() {
         let guests = guests();
-        assert_eq!(guests.read(v4(1), 10_000), Ok(()));
-        assert_eq!(guests.read(v4(1), 500), Err(Duration::from_millis(500)));
-        assert_eq!(guests.read(v4(2), 500), Ok(()), "others are not concerned");
-        assert_eq!(guests.read([127, 0, 0, 1].into(), u64::MAX), Ok(()));
-        tokio::time::advance(Duration::from_millis(500)).await;
-        assert_eq!(guests.read(v4(1), 500), Ok(()));
-        tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(guests.read(v4(1), 20_000), Ok(()), "a full bucket gives any one answer");
-        assert!(guests.read(v4(1), 1).is_err());
+        let start = Instant::now();
+        let read = |address, bytes, ms| guests.read_at(address, bytes, start + Duration::from_millis(ms));
+        assert_eq!(read(v4(1), 10_000, 0), Ok(()));
+        assert_eq!(read(v4(1), 500, 0), Err(Duration::from_millis(500)));
+        assert_eq!(read(v4(2), 500, 0), Ok(()), "others are not concerned");
+        assert_eq!(read([127, 0, 0, 1].into(), u64::MAX, 0), Ok(()));
+        assert_eq!(read(v4(1), 500, 500), Ok(()));
+        assert_eq!(read(v4(1), 20_000, 3_600_000), Ok(()), "a full bucket gives any one answer");
+        assert!(read(v4(1), 1, 3_600_000).is_err());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn many_addresses_take_bounded_memory() {
+    #[test]
+    fn many_addresses_take_bounded_memory() {
         let guests = guests();
+        let start = Instant::now();
         for number in 0..3 * REMEMBERED_MAX as u32 {
-            assert_eq!(guests.read(IpAddr::from(number.to_be_bytes().map(|byte| byte | 1)), 1), Ok(()));
-            tokio::time::advance(Duration::from_micros(10)).await;
+            let now = start + Duration::from_micros(10 * u64::from(number));
+            let [a, b, c, d] = (number + 0x0100_0000).to_be_bytes();
+            assert_eq!(guests.read_at([a, b, c, d].into(), 1, now), Ok(()));
         }
         assert!(lock(&guests.0).reads.len() <= REMEMBERED_MAX);
     }

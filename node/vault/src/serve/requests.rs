@@ -137,7 +137,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, peer: IpAddr, request: Request)
         | Request::Read { at, .. }
         | Request::Leaves { at, .. }
         | Request::Prove { at, .. }
-        | Request::Front { at } => *at,
+        | Request::Front { at, .. } => *at,
         _ => return (refused(RefusalCode::Unsupported, ""), Vec::new()),
     };
     let done = blocking(shared, move || match request {
@@ -162,7 +162,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, peer: IpAddr, request: Request)
             Ok((Answer::Leaves { leaves }, Vec::new()))
         },
         Request::Prove { at, units, chunk } => Ok((Answer::Proof(store.prove(at, units, chunk)?), Vec::new())),
-        Request::Front { at } => Ok((Answer::Front(store.front(at)?), Vec::new())),
+        Request::Front { at, units } => Ok((Answer::Front(store.front(at, units)?), Vec::new())),
         _ => Err(StoreError::Missing),
     });
     match done.await {

@@ -4,7 +4,7 @@
 
 use cairn_client::{
     chain::{
-        storage::{leave_slots, Terms},
+        storage::{leave_slots, SlotAt, Terms},
         vaults::{self, Vault, VaultStatus, ADDRESSES_MAX, ADDRESS_BYTES_MAX},
     },
     AccountId, Call, View,
@@ -167,14 +167,30 @@ pub async fn exit(context: &Context) -> Result<Report> {
         let done = spend(context, &signer, plan).await?;
         return Ok(done.report(&format!("ended; {bond} are free"), json!({ "exit": "finished", "slots": 0 })));
     }
-    let slots = view.all_slots_of(&signer.account).await?;
-    let held: Vec<_> = slots.iter().filter(|slot| !slot.successor).map(|slot| slot.at).collect();
-    calls.extend(held.chunks(LEAVE_MAX).map(leave_slots));
+    let staying = staying_slots(&view, &signer.account).await?;
+    if staying.is_empty() && leaving {
+        let text = format!("{} slots wait for others to take them over: keep the vault running", vault.slots);
+        return Ok(Report::new(text, json!({ "exit": "under way", "slots": vault.slots })));
+    }
+    calls.extend(staying.chunks(LEAVE_MAX).map(leave_slots));
     let count = vault.slots;
     let plan = Plan::new(format!("leave: {count} slots are to be taken over by others"), batch(calls));
     let done = spend(context, &signer, plan).await?;
     let text = format!("leaving {count} slots: keep the vault running, and `cairn vault exit` again once it has none");
     Ok(done.report(&text, json!({ "exit": "begun", "slots": count })))
+}
+
+/// Slots of a vault that no successor was asked for yet.
+async fn staying_slots(view: &View, account: &AccountId) -> Result<Vec<SlotAt>> {
+    let mut staying = Vec::new();
+    for slot in view.all_slots_of(account).await?.into_iter().filter(|slot| !slot.successor) {
+        let drive = view.drive(slot.at.drive).await?;
+        let leaving = drive.and_then(|drive| drive.slots.get(usize::from(slot.at.slot)).map(|slot| slot.leaving));
+        if leaving == Some(false) {
+            staying.push(slot.at);
+        }
+    }
+    Ok(staying)
 }
 
 fn batch(mut calls: Vec<Call>) -> Call {

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Challenges, disputes, watching, scrubbing, and what is told of it.
+
+use cairn_client::chain::{
+    storage::{Coding, Dispute, SlotState, Target},
+    vaults::Challenge,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{
+    world::{account, at, range_of, DRIVE},
+    *,
+};
+use crate::Action;
+
+fn challenge(group: &Group, number: usize, slot: u8, log: &Shards, chunks: &[u64]) {
+    let range = range_of(log);
+    let target = |chunk: &u64| Target { at: at(slot), root: range.root(), units: range.units(), chunk: *chunk };
+    group.world.change(|state| {
+        let targets = chunks.iter().map(target).collect();
+        let challenge = Challenge { turn_block: state.block, due_block: state.block + 3, at_stake: 1, targets };
+        state.challenges.insert(account(number).0, challenge);
+    });
+}
+
+fn proven(group: &Group, number: usize) -> usize {
+    let is_proof = |action: &Action| matches!(action, Action::Prove { .. });
+    group.world.actions_of(account(number)).iter().filter(|action| is_proof(action)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn challenges_are_answered_once_also_about_an_older_length_and_after_a_pause() {
+    let mut group = Group::new(Coding::K1, 0).await;
+    let mut logs = group.fill(5).await;
+    let older = logs[0].clone();
+    challenge(&group, 0, 0, &older, &[0, 5, range_of(&older).units() * 4 - 1]);
+    until("it is answered", || proven(&group, 0) == 1).await;
+    group.grow(&mut logs, 4);
+    group.write(&logs, |_| true).await;
+    group.world.checkpoint(&logs, |_| true);
+    challenge(&group, 0, 0, &older, &[7]);
+    until("the older length is proven", || proven(&group, 0) == 2).await;
+    group.stop(0).await;
+    challenge(&group, 0, 0, &logs[0], &[range_of(&logs[0]).units() * 4 - 1]);
+    group.start(0).await;
+    until("what came while it was away is answered", || proven(&group, 0) == 3).await;
+    assert_eq!(group.vault(0).metrics().challenges_proven_total.load(Relaxed), 1);
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_shard_is_repaired_before_it_is_shown() {
+    for coding in [Coding::K1, Coding::K2] {
+        let group = Group::new(coding, 0).await;
+        let logs = group.fill(4).await;
+        group.rot(0, 0, 1);
+        challenge(&group, 0, 0, &logs[0], &[1, 4, 19]);
+        until("it is answered", || proven(&group, 0) == 1).await;
+        assert_eq!(group.vault(0).metrics().repaired_total.load(Relaxed), 1);
+        group.check(0, 0, &logs[0]);
+        group.stop_all().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_shown_is_never_sent() {
+    let mut group = Group::new(Coding::K1, 0).await;
+    let logs = group.fill(4).await;
+    for other in 1..4 {
+        group.stop(other).await;
+    }
+    group.rot(0, 0, 1);
+    challenge(&group, 0, 0, &logs[0], &[0, 4]);
+    until("it was tried", || group.vault(0).metrics().challenges_failed_total.load(Relaxed) > 1).await;
+    assert_eq!(proven(&group, 0), 0);
+    // Another root than this vault's log has: a mistake of the chain's or of the vault's, and not to be paid for.
+    let mut wrong = logs[0].clone();
+    wrong.swap(0, 3);
+    challenge(&group, 0, 0, &wrong, &[0]);
+    let before = group.vault(0).metrics().challenges_failed_total.load(Relaxed);
+    until("it was tried", || group.vault(0).metrics().challenges_failed_total.load(Relaxed) > before + 1).await;
+    assert_eq!(proven(&group, 0), 0);
+    // As soon as the others are there, it can be.
+    group.start(1).await;
+    challenge(&group, 0, 0, &logs[0], &[0, 4]);
+    until("it is answered", || proven(&group, 0) == 1).await;
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_is_answered_with_the_proof() {
+    let group = Group::new(Coding::K1, 0).await;
+    let logs = group.fill(4).await;
+    let range = range_of(&logs[2]);
+    group.world.change(|state| {
+        let target = Target { at: at(2), root: range.root(), units: range.units(), chunk: 17 };
+        let dispute = Dispute { accuser: account(0), target, due_block: state.block + 9, deposit: 1 };
+        state.disputes.insert(at(2), dispute);
+        state.drives.get_mut(&DRIVE).unwrap().slots[2].disputed = true;
+    });
+    until("it is answered", || group.world.lock().disputes.is_empty()).await;
+    assert!(matches!(group.world.actions_of(account(2))[..], [Action::AnswerDispute { .. }]));
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_is_gone_is_accused_by_its_group() {
+    let mut group = Group::with(Coding::K1, 0, |config| config.pace.watch = Some(Duration::from_millis(20))).await;
+    group.fill(4).await;
+    until("all are asked", || group.vault(0).metrics().watches_total.load(Relaxed) > 10).await;
+    assert!(group.world.lock().disputes.is_empty(), "nobody fails");
+    group.stop(3).await;
+    until("it is accused", || group.world.lock().disputes.contains_key(&at(3))).await;
+    assert_eq!(group.world.lock().disputes.len(), 1, "only the one that is gone");
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reaches_nobody_accuses_nobody() {
+    let mut group = Group::with(Coding::K1, 0, |config| config.pace.watch = Some(Duration::from_millis(20))).await;
+    group.fill(2).await;
+    for other in 1..4 {
+        group.stop(other).await;
+    }
+    let failed = || group.vault(0).metrics().watches_failed_total.load(Relaxed);
+    let before = failed();
+    until("many fail", || failed() > before + 5).await;
+    assert!(group.world.actions_of(account(0)).is_empty(), "it may be its own line");
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scrubber_finds_damage_and_repairs_it() {
+    let group = Group::with(Coding::K2, 0, |config| config.pace.scrub_period = Duration::from_millis(100)).await;
+    let logs = group.fill(6).await;
+    group.rot(5, 5, 2);
+    group.rot(5, 5, 4);
+    until("both are repaired", || group.vault(5).metrics().repaired_total.load(Relaxed) == 2).await;
+    group.check(5, 5, &logs[5]);
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_tells_what_is_so() {
+    let mut group = Group::with(Coding::K1, 0, |config| config.status = Some("127.0.0.1:0".parse().unwrap())).await;
+    group.fill(3).await;
+    let get = |path: &'static str| {
+        let address = group.vault(0).status().unwrap();
+        async move {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        }
+    };
+    let metrics = get("/metrics").await;
+    assert!(metrics.starts_with("HTTP/1.1 200") && metrics.contains("\ncairn_vault_receipts_total 1\n"), "{metrics}");
+    assert!(metrics.contains("# TYPE cairn_vault_receipts_total counter"));
+    let status = get("/status").await;
+    let body = status.split_once("\r\n\r\n").unwrap().1;
+    let json: serde_json::Value = serde_json::from_str(body.trim()).unwrap();
+    assert_eq!(json["slots"][0]["drive"], DRIVE);
+    assert_eq!(json["slots"][0]["state"], "healthy");
+    assert!(get("/").await.contains("<h1>Vault "));
+    assert!(get("/nothing").await.starts_with("HTTP/1.1 404"));
+    group.world.change(|state| state.drives.get_mut(&DRIVE).unwrap().slots[0].state = SlotState::Behind);
+    group.stop(0).await;
+    group.stop_all().await;
+}
