@@ -87,6 +87,37 @@ pub enum Noun {
     /// Offer storage: register, run, watch the earnings, leave
     #[command(subcommand)]
     Vault(commands::vault::Command),
+    /// Storage of one's own: make drives, pay for them, see how their vaults fare
+    #[command(subcommand)]
+    Drive(commands::drive::Command),
+    /// Put files and folders into a drive
+    #[command(after_help = commands::file::PUT_HELP)]
+    Put(commands::file::Put),
+    /// Get files out of a drive, or what a link names
+    #[command(disable_version_flag = true, after_help = commands::file::GET_HELP)]
+    Get(commands::file::Get),
+    /// Show a file of a drive, or a part of it
+    #[command(disable_version_flag = true)]
+    Cat(commands::file::Cat),
+    /// List what is in a drive
+    #[command(disable_version_flag = true)]
+    Ls(commands::file::Ls),
+    /// Remove files and directories from a drive
+    Rm(commands::file::Rm),
+    /// Move or rename within a drive
+    Mv(commands::file::Mv),
+    /// Make directories in a drive
+    Mkdir(commands::file::Mkdir),
+    /// Make a folder and a directory of a drive alike
+    #[command(after_help = commands::file::SYNC_HELP)]
+    Sync(commands::file::Sync),
+    /// Let others read or write a drive
+    #[command(after_help = commands::file::SHARE_HELP)]
+    Share(commands::file::Share),
+    /// Share a drive no longer
+    Unshare(commands::file::Unshare),
+    /// List a drive's versions
+    Versions(commands::file::Versions),
     /// Answer for names over DNS
     Gateway(Box<commands::gateway::Command>),
     /// This program's settings

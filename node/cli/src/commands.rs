@@ -6,6 +6,8 @@ pub mod account;
 pub mod chain;
 pub mod config;
 pub mod contract;
+pub mod drive;
+pub mod file;
 pub mod gateway;
 pub mod name;
 pub mod stake;
@@ -22,6 +24,18 @@ pub async fn run(context: &Context, noun: Noun) -> Result<Report> {
         Noun::Contract(command) => contract::run(context, command).await,
         Noun::Name(command) => name::run(context, command).await,
         Noun::Vault(command) => vault::run(context, command).await,
+        Noun::Drive(command) => drive::run(context, command).await,
+        Noun::Put(args) => file::run(context, file::Command::Put(args)).await,
+        Noun::Get(args) => file::run(context, file::Command::Get(args)).await,
+        Noun::Cat(args) => file::run(context, file::Command::Cat(args)).await,
+        Noun::Ls(args) => file::run(context, file::Command::Ls(args)).await,
+        Noun::Rm(args) => file::run(context, file::Command::Rm(args)).await,
+        Noun::Mv(args) => file::run(context, file::Command::Mv(args)).await,
+        Noun::Mkdir(args) => file::run(context, file::Command::Mkdir(args)).await,
+        Noun::Sync(args) => file::run(context, file::Command::Sync(args)).await,
+        Noun::Share(args) => file::run(context, file::Command::Share(args)).await,
+        Noun::Unshare(args) => file::run(context, file::Command::Unshare(args)).await,
+        Noun::Versions(args) => file::run(context, file::Command::Versions(args)).await,
         Noun::Gateway(command) => gateway::run(context, *command).await,
         Noun::Config(command) => config::run(context, command),
     }

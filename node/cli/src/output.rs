@@ -27,6 +27,11 @@ impl Report {
     pub fn new(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json }
     }
+
+    /// For a command whose result is on standard output already.
+    pub fn written() -> Self {
+        Self { text: String::new(), json: Value::Null }
+    }
 }
 
 /// Where and how things are shown.
@@ -47,6 +52,11 @@ impl Output {
         Self { json, quiet: quiet || json, watched, answered: watched && std::io::stdin().is_terminal() }
     }
 
+    /// Whether nothing but results, warnings and errors is wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether somebody sits at a terminal.
     pub fn is_interactive(&self) -> bool {
         self.answered
@@ -54,6 +64,9 @@ impl Output {
 
     /// Shows a command's result. A reader that went away is no error.
     pub fn report(&self, report: &Report) -> std::io::Result<()> {
+        if report.json.is_null() {
+            return Ok(());
+        }
         let text = if self.json { plain_json(&report.json) } else { plain(&report.text) };
         let mut stdout = std::io::stdout().lock();
         match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {

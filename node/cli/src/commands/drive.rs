@@ -3,7 +3,7 @@
 //! `cairn drive`: make drives, pay for them, see how their vaults fare. Files are the business of [`super::file`].
 
 mod create;
-mod manage;
+pub mod manage;
 pub mod place;
 mod registry;
 mod status;

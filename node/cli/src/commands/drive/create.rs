@@ -103,7 +103,10 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
         .taking(escrow)
         .holding(deposit)
         .detail("price", format!("{} for a GiB of a slot and {} blocks", token.format(price), terms.period_blocks))
-        .detail("escrow", format!("{}; lasts {} with the drive full, longer with less", token.format(escrow), human(lasts)))
+        .detail(
+            "escrow",
+            format!("{}; lasts {} with the drive full, longer with less", token.format(escrow), human(lasts)),
+        )
         .detail("deposit", token.format(deposit));
     let done = spend(context, &signer, plan).await?;
     let created = done.receipt.as_ref().and_then(|receipt| receipt.event("Storage", "DriveCreated")?.number("drive"));

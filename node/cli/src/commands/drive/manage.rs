@@ -99,7 +99,8 @@ pub async fn publish_key(context: &Context) -> Result<Report> {
     let signer = context.signer().await?;
     let key = context.unlock(&signer)?;
     let public = SealingKey::of_account(&Zeroizing::new(key.to_expanded_secret())).public();
-    let json = json!({ "account": context.address(&signer.account).await?, "key": format!("0x{}", hex::encode(public)) });
+    let json =
+        json!({ "account": context.address(&signer.account).await?, "key": format!("0x{}", hex::encode(public)) });
     let text = format!("others can share drives with {}", signer.name);
     if context.client().await?.best().await?.sealing_key(&signer.account).await? == Some(public) {
         return Ok(Report::new(format!("{text} already"), json));

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use cairn_client::{chain::storage::DriveId, keys::Keypair, AccountId, Error as ClientError};
-use cairn_drive::{keys::ACCOUNT_SECRET_BYTES, live, Access, ChainError, Drive, DriveError, DrivePath, DriveState, Session};
+use cairn_drive::{
+    keys::ACCOUNT_SECRET_BYTES, live, Access, ChainError, Drive, DriveError, DrivePath, DriveState, Session,
+};
 use zeroize::Zeroizing;
 
 use super::registry::Registry;
@@ -63,14 +65,25 @@ impl Place {
             return Ok(None);
         }
         let drive = (drive != DEFAULT).then(|| drive.to_string());
-        let parsed = DrivePath::parse(path).map_err(drive_error)?;
+        let parsed = DrivePath::parse(path).map_err(|error| drive_error(error.into()))?;
         Ok(Some(Place { drive, is_directory: parsed.is_top() || path.ends_with('/'), path: parsed }))
+    }
+
+    /// The same, where a drive's name or number alone is a drive too.
+    pub fn of_drive(text: &str) -> Result<Self> {
+        match Self::read(text)? {
+            Some(place) => Ok(place),
+            None => Self::parse(&format!("{text}:")),
+        }
     }
 
     /// The same, where nothing else may be.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = || {
-            usage_with_remedy(format!("`{text}` is no path in a drive"), "write it like drive:/path, NAME:/path or 7:/path")
+            usage_with_remedy(
+                format!("`{text}` is no path in a drive"),
+                "write it like drive:/path, NAME:/path or 7:/path",
+            )
         };
         Self::read(text)?.ok_or_else(wrong)
     }
@@ -179,7 +192,7 @@ async fn access(
             Err(refused(
                 "Drive::NotShared",
                 format!("drive {} is {owner}'s, and not shared with this account", state.id),
-                "its owner shares it with `cairn share --with`; give --account if another of your accounts may read it",
+                "its owner shares it with `cairn share`; give --account if another of your accounts may read it",
             ))
         },
         Err(error) => Err(drive_error(error)),
@@ -195,7 +208,9 @@ pub fn drive_error(error: DriveError) -> anyhow::Error {
             Err(other) => anyhow::anyhow!("{other}"),
         },
         DriveError::NoDrive(_) => refused("Storage::DriveUnknown", error.to_string(), remedy.unwrap_or_default()),
-        DriveError::NoRoom { .. } => refused("Storage::CapacityExceeded", error.to_string(), remedy.unwrap_or_default()),
+        DriveError::NoRoom { .. } => {
+            refused("Storage::CapacityExceeded", error.to_string(), remedy.unwrap_or_default())
+        },
         DriveError::Path(_) | DriveError::Link(_) | DriveError::NoSuchRange { .. } => usage(error.to_string()),
         error => match remedy {
             Some(remedy) => failed(error.to_string(), remedy),
@@ -226,6 +241,7 @@ mod tests {
         for text in ["file", "./a:b", "/tmp/a:b", ":x", "-"] {
             assert_eq!(read(text), None, "{text}");
         }
+        assert_eq!(Place::of_drive("photos").expect("a drive"), Place::parse("photos:/").expect("the same"));
         assert!(Place::parse("file").is_err() && Place::read("drive:/../x").is_err());
     }
 

@@ -43,7 +43,10 @@ impl Registry {
     pub fn load(folder: &Path, genesis: &[u8; 32]) -> Result<Self> {
         let file = folder.join("drives.json");
         let broken = |reason: String| {
-            usage_with_remedy(format!("{}: {reason}", file.display()), "remove the file; names are found again in the drives")
+            usage_with_remedy(
+                format!("{}: {reason}", file.display()),
+                "remove the file; names are found again in the drives",
+            )
         };
         let stored = match fs::metadata(&file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Stored::default(),
@@ -127,7 +130,10 @@ mod tests {
         registry.set_name(8, "photos").expect("stored");
         registry.set_default(&[5; 32], 8).expect("stored");
         let again = load(1);
-        assert_eq!((again.by_name("photos"), again.name(7), again.default(&[5; 32])), (vec![7, 8], Some("photos"), Some(8)));
+        assert_eq!(
+            (again.by_name("photos"), again.name(7), again.default(&[5; 32])),
+            (vec![7, 8], Some("photos"), Some(8))
+        );
         assert!(load(2).by_name("photos").is_empty());
         registry.forget(8).expect("stored");
         let again = load(1);

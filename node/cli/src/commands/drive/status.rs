@@ -86,14 +86,40 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
     let mut rows = vec![
         ("drive", if name.is_empty() { id.to_string() } else { format!("{id}, {name}") }),
         ("owner", owner.clone()),
-        ("coding", format!("{}: any {} of {} slots are enough", format_coding(drive.coding), drive.coding.data(), drive.slots.len())),
-        ("used", format!("{} of {}", format_bytes(data_bytes(&drive, held)), format_bytes(data_bytes(&drive, drive.capacity_units)))),
+        (
+            "coding",
+            format!(
+                "{}: any {} of {} slots are enough",
+                format_coding(drive.coding),
+                drive.coding.data(),
+                drive.slots.len()
+            ),
+        ),
+        (
+            "used",
+            format!(
+                "{} of {}",
+                format_bytes(data_bytes(&drive, held)),
+                format_bytes(data_bytes(&drive, drive.capacity_units))
+            ),
+        ),
         ("version", drive.version.to_string()),
-        ("readable by", match drive.visibility {
-            Visibility::Public(_) => "everybody".into(),
-            Visibility::Private => "its owner, and whom it is shared with".into(),
-        }),
-        ("cost", format!("{} in {} blocks ({})", token.format(per_period), terms.period_blocks, human(block_time.saturating_mul(terms.period_blocks)))),
+        (
+            "readable by",
+            match drive.visibility {
+                Visibility::Public(_) => "everybody".into(),
+                Visibility::Private => "its owner, and whom it is shared with".into(),
+            },
+        ),
+        (
+            "cost",
+            format!(
+                "{} in {} blocks ({})",
+                token.format(per_period),
+                terms.period_blocks,
+                human(block_time.saturating_mul(terms.period_blocks))
+            ),
+        ),
         ("escrow", token.format(drive.escrow)),
         ("paid for", ends(&drive, now, block_time)),
         ("deposit", token.format(drive.deposit)),

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Bytes on their way, with somebody watching: commits to drives, and downloads.
+
+use std::{
+    io::IsTerminal,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+    },
+    time::{Duration, Instant},
+};
+
+use cairn_drive::{commit, live::KeySigner, upload::Event, Committed, Plan, Writer};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{json, Value};
+
+use crate::{
+    commands::drive::place::{drive_error, Opened, StateDir},
+    context::Context,
+    failure::{refused, usage_with_remedy, Result},
+    output::to_stderr,
+    size::format_bytes,
+};
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// What is shown of bytes on their way.
+#[derive(Clone)]
+pub struct Meter {
+    shown: Shown,
+    done: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+enum Shown {
+    Bar(ProgressBar),
+    Lines { what: Arc<str>, state: Arc<Mutex<Lines>> },
+    Nothing,
+}
+
+struct Lines {
+    total: u64,
+    since: Instant,
+    next: Instant,
+}
+
+impl Meter {
+    /// Begins: a bar on a terminal, a line now and then otherwise.
+    pub fn new(context: &Context, what: &str, total: u64) -> Self {
+        let quiet = context.output.is_quiet();
+        let shown = if quiet {
+            Shown::Nothing
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new(total);
+            let template = "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.set_prefix(what.to_string());
+            Shown::Bar(bar)
+        } else {
+            let now = Instant::now();
+            let state = Arc::new(Mutex::new(Lines { total, since: now, next: now + LINE_EVERY }));
+            Shown::Lines { what: what.into(), state }
+        };
+        Meter { shown, done: Arc::default() }
+    }
+
+    /// How much it will be.
+    pub fn total(&self, total: u64) {
+        match &self.shown {
+            Shown::Bar(bar) => bar.set_length(total),
+            Shown::Lines { state, .. } => state.lock().unwrap_or_else(PoisonError::into_inner).total = total,
+            Shown::Nothing => {},
+        }
+    }
+
+    /// So many more bytes are done.
+    pub fn add(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        match &self.shown {
+            Shown::Bar(bar) => bar.set_position(done),
+            Shown::Lines { what, state } => {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                if Instant::now() >= state.next {
+                    state.next = Instant::now() + LINE_EVERY;
+                    let rate = done as f64 / state.since.elapsed().as_secs_f64().max(0.001);
+                    let left = state.total.saturating_sub(done) as f64 / rate.max(1.0);
+                    to_stderr(&format!(
+                        "{what}: {} of {}, {}/s, {left:.0} s left",
+                        format_bytes(done),
+                        format_bytes(state.total),
+                        format_bytes(rate as u64),
+                    ));
+                }
+            },
+            Shown::Nothing => {},
+        }
+    }
+
+    /// Something worth a line happened.
+    pub fn say(&self, text: &str) {
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(|| to_stderr(text)),
+            Shown::Lines { .. } => to_stderr(text),
+            Shown::Nothing => {},
+        }
+    }
+
+    /// Bytes so far.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Ends.
+    pub fn finish(&self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// How a commit is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Carry {
+    what: &'static str,
+}
+
+impl Carry {
+    /// Files are put.
+    pub fn putting() -> Self {
+        Carry { what: "storing" }
+    }
+
+    /// Content is moved on.
+    pub fn moving() -> Self {
+        Carry { what: "moving" }
+    }
+}
+
+/// What became of a commit.
+pub struct Carried {
+    /// What it did.
+    pub committed: Committed,
+    /// Bytes of sources that were read.
+    pub read_bytes: u64,
+    /// Bytes that went to vaults.
+    pub sent_bytes: u64,
+    /// Bytes that they had already, from an earlier run.
+    pub known_bytes: u64,
+    /// Milliseconds until enough vaults had signed for everything; the checkpoint's finality comes after that.
+    pub stored_ms: u64,
+}
+
+impl Carried {
+    /// What every commit tells programs.
+    pub fn json(&self, drive: u64) -> Value {
+        json!({
+            "drive": drive, "version": self.committed.version, "was_done": self.committed.was_done,
+            "behind_slots": self.committed.behind, "read_bytes": self.read_bytes, "sent_bytes": self.sent_bytes,
+            "known_bytes": self.known_bytes, "stored_seconds": self.stored_ms as f64 / 1000.0,
+        })
+    }
+}
+
+/// Whether this account may write to a drive.
+pub fn check_writer(opened: &Opened) -> Result<()> {
+    if opened.drive.access().may_write {
+        return Ok(());
+    }
+    Err(refused(
+        "Storage::NotWriter",
+        format!("this account may read drive {}, and not write to it", opened.drive.state().id),
+        "its owner shares it again with `cairn share --role writer`",
+    ))
+}
+
+/// Commits a plan, and shows how it goes.
+pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateDir, how: Carry) -> Result<Carried> {
+    if !context.settings.wait.value {
+        return Err(usage_with_remedy(
+            "--no-wait has no sense here: until its checkpoint is final, an upload may have to be done again",
+            "leave it out; a command that is stopped goes on where it was",
+        ));
+    }
+    check_writer(&opened)?;
+    let Some((_, key)) = &opened.signer else { return Err(crate::failure::usage("no account is named")) };
+    let meter = Meter::new(context, how.what, 0);
+    let (sent, known) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (stored_ms, started) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    let on_event = {
+        let (meter, sent, known) = (meter.clone(), Arc::clone(&sent), Arc::clone(&known));
+        let stored_ms = Arc::clone(&stored_ms);
+        Arc::new(move |event: Event| match event {
+            Event::Total { bytes } => meter.total(bytes),
+            Event::Read { bytes } => meter.add(bytes),
+            Event::Stored { bytes, known: true, .. } => {
+                known.fetch_add(bytes, Ordering::Relaxed);
+            },
+            Event::Stored { bytes, .. } => {
+                sent.fetch_add(bytes, Ordering::Relaxed);
+            },
+            Event::Left { slot, reason } => {
+                meter.say(&format!("slot {slot} is left behind, and catches up by itself: {reason}"));
+            },
+            Event::Checkpoint => {
+                stored_ms.store(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                meter.say("stored; waiting for the checkpoint to be final");
+            },
+            Event::Again => meter.say("another writer changed the drive meanwhile; doing it again on top of that"),
+            _ => {},
+        })
+    };
+    let writer = Writer { signer: Arc::new(KeySigner(key.clone())), on_event };
+    let mut plan = plan;
+    let registry = state.registry(&opened.session.chain.genesis())?;
+    let (id, name) = (opened.drive.state().id, opened.drive.name());
+    if let (None, true, Some(known)) = (&plan.name, name.is_empty(), registry.name(id)) {
+        plan.name = Some(known.into());
+    }
+    let journals = state.folder()?.join("uploads");
+    let result = commit(&opened.session, opened.drive, plan, &writer, &journals).await;
+    meter.finish();
+    let committed = result.map_err(drive_error)?;
+    if committed.was_done {
+        context.output.note("an earlier run of this command had done it already");
+    }
+    Ok(Carried {
+        committed,
+        read_bytes: meter.done(),
+        sent_bytes: sent.load(Ordering::Relaxed),
+        known_bytes: known.load(Ordering::Relaxed),
+        stored_ms: stored_ms.load(Ordering::Relaxed),
+    })
+}
+
+/// Notes which vaults failed while something was read.
+pub fn note_failures(context: &Context, vaults: &cairn_drive::Vaults) {
+    for failure in vaults.failures() {
+        context.output.note(&format!("slot {} failed, others served: {}", failure.slot, failure.reason));
+    }
+}

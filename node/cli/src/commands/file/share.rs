@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Who else may read or write.
+
+use std::time::Duration;
+
+use cairn_client::{
+    chain::storage::{self, GrantInfo, Role, Visibility},
+    keys::Keypair,
+    AccountId, Call, View,
+};
+use cairn_drive::{
+    keys::{seal, DriveKey, KeyError, ACCOUNT_SECRET_BYTES},
+    Plan as Changes, Step,
+};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{
+    carry::{carry, Carry},
+    RoleArg, Share, Unshare,
+};
+use crate::{
+    commands::drive::{
+        manage::{on_chain, publish_key},
+        place::{drive_error, find, open, Place, StateDir},
+    },
+    context::{Context, Signer},
+    failure::{refused, usage, usage_with_remedy, Result},
+    output::Report,
+    spend::{spend, Plan},
+};
+
+/// With what an account says that drives may be shared with it.
+const ACCEPT: &str = "accept";
+
+/// Shares a drive, or what is in it.
+pub async fn share(context: &Context, args: Share) -> Result<Report> {
+    if args.place == ACCEPT && args.with.is_none() && !args.link && !args.public {
+        return publish_key(context).await;
+    }
+    let place = Place::of_drive(&args.place)?;
+    let id = find(context, place.drive.as_deref(), &args.state).await?;
+    if args.link {
+        return link(context, id, &place, &args.state).await;
+    }
+    whole(&place)?;
+    match &args.with {
+        Some(account) => grant(context, id, account, args.role, args.until.as_deref()).await,
+        None if args.public => publish(context, id).await,
+        None => Err(usage_with_remedy("share it with whom?", "name an account, or give --link or --public")),
+    }
+}
+
+/// Accounts are shared with as a whole drive.
+fn whole(place: &Place) -> Result<()> {
+    if place.path.is_top() {
+        return Ok(());
+    }
+    Err(usage_with_remedy(
+        format!("{} is a part of a drive, and only whole drives are shared with accounts", place.path),
+        "--link shares a part, with whom you give the link; or make a drive of its own for it",
+    ))
+}
+
+async fn link(context: &Context, id: u64, place: &Place, state: &StateDir) -> Result<Report> {
+    let opened = open(context, id, state).await?;
+    let plan = Changes {
+        command: format!("link {id} {} {}", place.path, opened.drive.state().version).into_bytes(),
+        steps: vec![Step::Link(place.path.clone())],
+        ..Changes::default()
+    };
+    let carried = carry(context, opened, plan, state, Carry::putting()).await?;
+    let made = carried.committed.links.first().ok_or_else(|| usage("no link was made"))?;
+    context.output.note("who has this link can read what it names, for as long as it isn't trimmed");
+    let text = made.to_text();
+    let mut json = carried.json(id);
+    json["link"] = json!(text);
+    Ok(Report::new(text, json))
+}
+
+/// The owner's drive, and its keys.
+struct Owned {
+    signer: Signer,
+    key: Keypair,
+    drive: storage::Drive,
+    view: View,
+    genesis: [u8; 32],
+}
+
+impl Owned {
+    async fn open(context: &Context, id: u64) -> Result<Self> {
+        let signer = context.signer().await?;
+        let drive = on_chain(context, id).await?;
+        if drive.owner != signer.account {
+            let owner = context.address(&drive.owner).await?;
+            return Err(refused(
+                "Storage::NotOwner",
+                format!("drive {id} is {owner}'s"),
+                "only a drive's owner shares it; --link needs no more than to write to it",
+            ));
+        }
+        let client = context.client().await?;
+        let key = context.unlock(&signer)?;
+        Ok(Owned { signer, key, drive, view: client.best().await?, genesis: client.genesis_hash().0 })
+    }
+
+    fn drive_key(&self, generation: u32) -> Result<DriveKey> {
+        let secret: Zeroizing<[u8; ACCOUNT_SECRET_BYTES]> = Zeroizing::new(self.key.to_expanded_secret());
+        DriveKey::of_owner(&secret, &self.genesis, self.drive.id, generation).map_err(key_error)
+    }
+
+    /// The drive's key, sealed to an account.
+    async fn sealed(&self, context: &Context, account: &AccountId, generation: u32) -> Result<Vec<u8>> {
+        let Some(public) = self.view.sealing_key(account).await? else {
+            return Err(refused(
+                "Storage::KeyUnknown",
+                format!("{} has published no key to share with", context.address(account).await?),
+                "its owner runs `cairn share accept` once",
+            ));
+        };
+        seal(&self.drive_key(generation)?, &account.0, &public, &self.genesis, self.drive.id).map_err(key_error)
+    }
+}
+
+fn key_error(error: KeyError) -> anyhow::Error {
+    drive_error(error.into())
+}
+
+async fn grant(context: &Context, id: u64, named: &str, role: RoleArg, until: Option<&str>) -> Result<Report> {
+    let owned = Owned::open(context, id).await?;
+    let account = context.resolve(named).await?;
+    let token = context.token().await?;
+    let now = owned.view.block_number_u32();
+    let until_block = until.map(|text| parse_until(text, now, owned.view.block_time()?)).transpose()?;
+    let sealed = owned.sealed(context, &account, owned.drive.key_generation).await?;
+    let has_one = owned.view.grant(id, &account).await?.is_some();
+    let deposit = if has_one { 0 } else { owned.view.storage_terms().await?.grant_deposit };
+    let address = context.address(&account).await?;
+    let (role, may) = match role {
+        RoleArg::Reader => (Role::Reader, "read"),
+        RoleArg::Writer => (Role::Writer, "read and write"),
+    };
+    let ends = until_block.map(|block| format!(" until block #{block}")).unwrap_or_default();
+    let text = format!("{address} may {may} drive {id}{ends}");
+    let plan = Plan::new(
+        format!("let {address} {may} drive {id}{ends}"),
+        storage::grant(id, &account, role, until_block, &sealed),
+    )
+    .holding(deposit)
+    .detail("deposit", token.format(deposit));
+    let done = spend(context, &owned.signer, plan).await?;
+    let json = json!({ "drive": id, "account": address, "role": may, "until_block": until_block });
+    Ok(done.report(&text, json))
+}
+
+async fn publish(context: &Context, id: u64) -> Result<Report> {
+    let owned = Owned::open(context, id).await?;
+    let question =
+        format!("Let everybody read drive {id}, older versions too? That can't be taken back for what is there.");
+    if !context.output.confirm_loss(&question, context.yes)? {
+        return Err(usage("nothing was done"));
+    }
+    let key = owned.drive_key(owned.drive.key_generation)?;
+    let call = storage::set_visibility(id, Visibility::Public(*key.expose()));
+    let done = spend(context, &owned.signer, Plan::new(format!("let everybody read drive {id}"), call).asked()).await?;
+    Ok(done.report(&format!("everybody can read drive {id}"), json!({ "drive": id, "public": true })))
+}
+
+/// Shares a drive no longer: turns its key, and gives the new one to those who keep their access.
+pub async fn unshare(context: &Context, args: Unshare) -> Result<Report> {
+    let place = Place::of_drive(&args.place)?;
+    whole(&place)?;
+    let id = find(context, place.drive.as_deref(), &args.state).await?;
+    let owned = Owned::open(context, id).await?;
+    let grants = owned.view.grants_of(id).await?;
+    let generation = owned.drive.key_generation + 1;
+    let is_public = matches!(owned.drive.visibility, Visibility::Public(_));
+    let (mut calls, leaving, who) = match &args.from {
+        Some(named) => {
+            let account = context.resolve(named).await?;
+            if !grants.iter().any(|(granted, _)| *granted == account) {
+                return Err(refused(
+                    "Storage::GrantUnknown",
+                    format!("drive {id} isn't shared with {named}"),
+                    "`cairn drive status --json` shows with whom it is",
+                ));
+            }
+            (vec![storage::revoke(id, &account)], account, context.address(&account).await?)
+        },
+        None if is_public => {
+            let own = owned.signer.account;
+            // The end of a grant turns a drive's key; a grant to oneself is one that nobody misses.
+            let turn = [storage::grant(id, &own, Role::Reader, None, &[]), storage::revoke(id, &own)];
+            let mut calls = vec![storage::set_visibility(id, Visibility::Private)];
+            calls.extend(turn);
+            (calls, own, "everybody".into())
+        },
+        None => return Err(usage(format!("drive {id} is not public"))),
+    };
+    if is_public && args.from.is_some() {
+        // Who reads a public drive needs the key that is in force.
+        calls.push(storage::set_visibility(id, Visibility::Public(*owned.drive_key(generation)?.expose())));
+    }
+    calls.extend(regrants(context, &owned, &grants, &leaving, generation).await?);
+    context
+        .output
+        .note("what was readable so far stays so for whoever kept the key; what is written from now on is closed");
+    let plan = Plan::new(format!("share drive {id} with {who} no longer, and turn its key"), Call::batch(calls));
+    let done = spend(context, &owned.signer, plan).await?;
+    let json = json!({ "drive": id, "from": who, "key_generation": generation });
+    Ok(done.report(&format!("drive {id} isn't shared with {who} any more"), json))
+}
+
+/// The new key for everybody who keeps their access.
+async fn regrants(
+    context: &Context,
+    owned: &Owned,
+    grants: &[(AccountId, GrantInfo)],
+    leaving: &AccountId,
+    generation: u32,
+) -> Result<Vec<Call>> {
+    let now = owned.view.block_number_u32();
+    let stays = |(account, info): &&(AccountId, GrantInfo)| {
+        account != leaving && info.until_block.is_none_or(|until| until > now)
+    };
+    let mut calls = Vec::new();
+    for (account, info) in grants.iter().filter(stays) {
+        let sealed = owned.sealed(context, account, generation).await?;
+        calls.push(storage::grant(owned.drive.id, account, info.role, info.until_block, &sealed));
+    }
+    Ok(calls)
+}
+
+/// Reads `30d`, `12h`, or the number of a block.
+fn parse_until(text: &str, now: u32, block_time: Duration) -> Result<u32> {
+    let wrong =
+        || usage_with_remedy(format!("`{text}` is no time"), "write it like 30d, 12h, or the number of a block");
+    let seconds = match text.trim().split_at_checked(text.trim().len().saturating_sub(1)).ok_or_else(wrong)? {
+        (number, "d") => number.parse::<u64>().ok().and_then(|days| days.checked_mul(86_400)),
+        (number, "h") => number.parse::<u64>().ok().and_then(|hours| hours.checked_mul(3600)),
+        _ => return text.trim().parse::<u32>().ok().filter(|block| *block > now).ok_or_else(wrong),
+    };
+    let ms = seconds.and_then(|seconds| seconds.checked_mul(1000)).filter(|ms| *ms > 0).ok_or_else(wrong)?;
+    let blocks = u128::from(ms) / block_time.as_millis().max(1);
+    u32::try_from(blocks).ok().and_then(|blocks| now.checked_add(blocks)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_become_blocks() {
+        let until = |text: &str| parse_until(text, 100, Duration::from_secs(6));
+        assert_eq!(until("1d").expect("a day"), 100 + 14_400);
+        assert_eq!(until("2h").expect("hours"), 100 + 1_200);
+        assert_eq!(until("5000").expect("a block"), 5000);
+        for text in ["", "d", "0d", "99", "100", "-1d", "1w", "99999999999d", "1.5d"] {
+            assert!(until(text).is_err(), "{text}");
+        }
+    }
+}
