@@ -12,7 +12,7 @@ use cairn_client::chain::storage::SlotAt;
 use cairn_primitives::storage::UNIT_BYTES;
 use cairn_store::{Store, StoreError};
 use codec::{DecodeAll, Encode};
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     metrics::{add, Metrics},
@@ -38,6 +38,8 @@ pub(crate) struct Scrubber {
     pub pace: Pace,
     /// Repairs that failed, and when.
     pub failed: Mutex<HashMap<(SlotAt, u64), Instant>>,
+    /// Told when everything is to be read now.
+    pub hurry: Notify,
 }
 
 impl Scrubber {
@@ -56,6 +58,30 @@ impl Scrubber {
         // So much of the period as was read of all.
         let part = bytes.max(1) as f64 / all.max(STEP_BYTES) as f64;
         Ok(self.pace.scrub_period.mul_f64(part.min(1.0)).clamp(PAUSE.0, PAUSE.1))
+    }
+
+    /// Reads everything, and repairs what is damaged, also what couldn't be repaired a moment ago.
+    pub async fn scrub_all(&self) -> Result<(), StoreError> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for at in self.store.slots() {
+            let mut leaf = 0;
+            while self.store.head(at).is_some_and(|head| leaf < head.range.leaves()) {
+                let store = Arc::clone(&self.store);
+                let reading = tokio::task::spawn_blocking(move || store.scrub(at, leaf, STEP_BYTES));
+                let scrubbed = match reading.await.unwrap_or(Err(StoreError::Failed)) {
+                    // It was removed or cut meanwhile.
+                    Err(StoreError::UnknownSlot(_) | StoreError::Missing) => break,
+                    result => result?,
+                };
+                add(&self.metrics.scrubbed_bytes_total, scrubbed.bytes);
+                for damaged in scrubbed.damaged {
+                    add(&self.metrics.damaged_total, 1);
+                    self.repair(at, damaged).await;
+                }
+                leaf = scrubbed.next_leaf.max(leaf + 1);
+            }
+        }
+        Ok(())
     }
 
     /// Repairs a shard, unless that failed a while ago.

@@ -20,12 +20,14 @@ use hyper_util::{
 use serde_json::{json, Value};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
-use crate::{known::Known, metrics::Metrics, prover::Prover, Chain};
+use crate::{known::Known, metrics::Metrics, prover::Prover, scrubber::Scrubber, Chain};
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 16;
 /// How long a connection may last.
 const CONNECTION_MAX: Duration = Duration::from_secs(30);
+/// A header that orders must have.
+const ORDER_HEADER: &str = "x-cairn-order";
 /// Slots that are listed.
 const SLOTS_MAX: usize = 1000;
 
@@ -35,6 +37,7 @@ pub(crate) struct Status {
     pub known: Arc<Known>,
     pub metrics: Arc<Metrics>,
     pub prover: Arc<Prover>,
+    pub scrubber: Arc<Scrubber>,
 }
 
 /// Serves the page until the vault stops.
@@ -65,6 +68,15 @@ pub(crate) async fn serve(listener: TcpListener, status: Arc<Status>, mut stop: 
 }
 
 fn respond(status: &Status, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if (request.method(), request.uri().path()) == (&Method::POST, "/scrub") {
+        // A page that a browser shows can't send this header here without being asked whether it may.
+        if !request.headers().contains_key(ORDER_HEADER) {
+            let text = format!("give the header {ORDER_HEADER}\n");
+            return plain(StatusCode::FORBIDDEN, "text/plain", text);
+        }
+        status.scrubber.hurry.notify_one();
+        return plain(StatusCode::ACCEPTED, "text/plain", "everything is being read\n".into());
+    }
     if *request.method() != Method::GET {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));

@@ -140,6 +140,7 @@ impl Vault {
             metrics: Arc::clone(&metrics),
             pace: config.pace,
             failed: Mutex::default(),
+            hurry: tokio::sync::Notify::new(),
         });
 
         // Before the first client: what is known of the slots is what requests are judged by.
@@ -159,14 +160,17 @@ impl Vault {
             .await
             .map_err(|(address, source)| StartError::Listen { address, source })?;
         let poll = config.pace.poll;
+        let again = chain.block_time().max(poll);
         let mut tasks = vec![
             tokio::spawn(until(stopping.clone(), {
                 let prover = Arc::clone(&prover);
                 async move {
                     let mut quiet = Quiet::default();
                     loop {
-                        quiet.log("a challenge isn't answered", prover.prove().await);
-                        sleep(poll).await;
+                        let result = prover.prove().await;
+                        // What was refused is not sent again in the same block: it costs a fee each time.
+                        sleep(if result.is_ok() { poll } else { again }).await;
+                        quiet.log("a challenge isn't answered", result);
                     }
                 }
             })),
@@ -175,8 +179,9 @@ impl Vault {
                 async move {
                     let mut quiet = Quiet::default();
                     loop {
-                        quiet.log("a dispute isn't answered", prover.answer_disputes().await);
-                        sleep(poll).await;
+                        let result = prover.answer_disputes().await;
+                        sleep(if result.is_ok() { poll } else { again }).await;
+                        quiet.log("a dispute isn't answered", result);
                     }
                 }
             })),
@@ -195,14 +200,14 @@ impl Vault {
                 }
             })),
             tokio::spawn(until(stopping.clone(), scrub(Arc::clone(&scrubber)))),
-            tokio::spawn(until(stopping.clone(), repair(scrubber, repairs))),
+            tokio::spawn(until(stopping.clone(), repair(Arc::clone(&scrubber), repairs))),
         ];
         let mut status_address = None;
         if let Some(address) = config.status {
             let listener = TcpListener::bind(address).await;
             let listener = listener.map_err(|source| StartError::Listen { address, source })?;
             status_address = listener.local_addr().ok();
-            let status = Arc::new(Status { chain, known, metrics: Arc::clone(&metrics), prover });
+            let status = Arc::new(Status { chain, known, metrics: Arc::clone(&metrics), prover, scrubber });
             tasks.push(tokio::spawn(status::serve(listener, status, stopping)));
         }
         let addresses = server.addresses().to_vec();
@@ -267,7 +272,10 @@ async fn scrub(scrubber: Arc<Scrubber>) {
         let scrubbed = scrubber.scrub().await;
         let pause = scrubbed.as_ref().copied().unwrap_or(Duration::from_secs(60));
         quiet.log("the store can't be read through", scrubbed.map(|_| ()));
-        sleep(pause).await;
+        tokio::select! {
+            () = sleep(pause) => {},
+            () = scrubber.hurry.notified() => quiet.log("the store can't be read through", scrubber.scrub_all().await),
+        }
     }
 }
 

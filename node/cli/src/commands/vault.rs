@@ -4,6 +4,7 @@
 
 mod manage;
 mod run;
+mod scrub;
 mod status;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -53,6 +54,13 @@ pub enum Command {
     /// Run the vault
     #[command(after_help = RUN_HELP)]
     Run(Box<Run>),
+    /// Have a running vault read everything now, and repair what is damaged
+    #[command(after_help = "Example:\n  cairn vault scrub --status 127.0.0.1:9961")]
+    Scrub {
+        /// Where the vault's status page is, as `cairn vault run --status` was told
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        status: String,
+    },
     /// List the vaults
     List {
         /// How many at most
@@ -174,6 +182,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Exit => manage::exit(context).await,
         Command::Status { who, data } => status::status(context, who.as_deref(), &data).await,
         Command::Run(args) => run::run(context, &args).await,
+        Command::Scrub { status } => scrub::scrub(&status).await,
         Command::List { limit } => status::list(context, limit).await,
     }
 }

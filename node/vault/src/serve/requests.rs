@@ -109,7 +109,7 @@ pub(crate) fn settle_committed(store: &cairn_store::Store, slot: &HeldSlot, head
     let at = slot.at;
     store.unseal(at, slot.version)?;
     if slot.units > head.committed_units || (slot.units == head.committed_units && slot.units > head.range.units()) {
-        let behind = StoreError::Gap { leaves: head.committed_leaves };
+        let behind = StoreError::Gap { leaves: head.range.leaves() };
         match store.prefix(at, slot.units) {
             Ok(range) if range.root() == slot.root => store.commit(at, slot.units)?,
             Ok(_) | Err(StoreError::Missing | StoreError::NotAnEnd) => return Err(behind),

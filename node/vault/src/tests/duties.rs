@@ -142,6 +142,30 @@ async fn the_scrubber_finds_damage_and_repairs_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everything_is_read_at_once_when_that_is_ordered() {
+    let group = Group::with(Coding::K1, 0, |config| config.status = Some("127.0.0.1:0".parse().unwrap())).await;
+    let logs = group.fill(6).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    group.rot(1, 1, 5);
+    let post = |header: &'static str| {
+        let address = group.vault(1).status().unwrap();
+        async move {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let request = format!("POST /scrub HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{header}\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        }
+    };
+    assert!(post("").await.starts_with("HTTP/1.1 403"));
+    assert!(post("x-cairn-order: 1\r\n").await.starts_with("HTTP/1.1 202"));
+    until("it is repaired", || group.vault(1).metrics().repaired_total.load(Relaxed) == 1).await;
+    group.check(1, 1, &logs[1]);
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_status_page_tells_what_is_so() {
     let mut group = Group::with(Coding::K1, 0, |config| config.status = Some("127.0.0.1:0".parse().unwrap())).await;
     group.fill(3).await;

@@ -155,7 +155,7 @@ impl Chain for View {
     }
 
     fn block_time(&self) -> Duration {
-        Duration::from_secs(6)
+        Duration::from_millis(200)
     }
 
     fn finalized_block(&self) -> Answer<'_, u32> {
