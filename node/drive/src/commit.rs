@@ -6,8 +6,12 @@
 //! - The chain compares and sets the version: what is committed follows exactly the version that it was computed from. If
 //!   another writer was faster, all is done again on top of what that one wrote.
 //! - Either everything of a commit is visible, or nothing.
+//! - What vaults have signed for and nobody has committed stays in their logs: they keep it, since they may be held to it. A
+//!   commit that finds such a tail, of a command that was given up, waits whether it is still committed, and then takes the tail
+//!   into the log as it is, unread and unused.
 //! - The same command after a crash makes the same content again, and commits it once: see [`upload`](crate::upload).
 
+mod adopt;
 mod log;
 mod manifest;
 mod plan;
@@ -17,6 +21,7 @@ use std::{path::Path, sync::Arc};
 use cairn_primitives::storage::{Coding, Receipt, SlotAt, Ticket};
 use futures::stream::StreamExt;
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 pub use self::plan::{Plan, Put, PutSource, Step};
 use self::{
@@ -29,13 +34,17 @@ use crate::{
     manifest::{FileEntry, Segment, StripeRun},
     share::Link,
     upload::{
-        fan::{Failed, Fan, Stripe},
+        fan::{Failed, Fan, Kept, Stripe},
         produce::{Input, Laid, Producer, RawStripe},
         Event, Journal, OnEvent,
     },
     DriveError,
 };
 
+/// How long others are given to commit what vaults have signed for, before it is taken for left behind.
+pub const OTHERS_WAIT: std::time::Duration = std::time::Duration::from_secs(45);
+/// How often the chain is asked meanwhile.
+const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// How often a commit is tried when others are faster.
 const ATTEMPTS_MAX: u32 = 5;
 /// Blocks that a ticket lasts: a little less than vaults allow, for one that has seen fewer blocks than we.
@@ -67,6 +76,8 @@ pub struct Writer {
     pub signer: Arc<dyn Signer>,
     /// Told what happens.
     pub on_event: OnEvent,
+    /// How long others are given to commit what vaults have signed for; usually [`OTHERS_WAIT`].
+    pub others_wait: std::time::Duration,
 }
 
 /// Commits a plan to a drive, and waits until that is final. `journals` is the folder in which journals are kept.
@@ -88,8 +99,9 @@ pub async fn commit(
             return Ok(done);
         }
     }
+    let mut kept = Vec::new();
     for _ in 0..ATTEMPTS_MAX {
-        match attempt(session, &drive, &mut plan, writer, &mut journal).await {
+        match attempt(session, &drive, &mut plan, writer, &mut journal, &kept).await {
             Ok(done) => {
                 journal.remove()?;
                 return Ok(done);
@@ -102,7 +114,16 @@ pub async fn commit(
                 return Err(error);
             },
             Err(Failed::Stale) => {},
+            Err(Failed::Kept(found)) => {
+                let leaves = found.iter().map(|kept| kept.leaves).max().unwrap_or(0);
+                (writer.on_event)(Event::LeftBehind { stripes: leaves.saturating_sub(drive.first_free()) });
+                if !moves_on(session, &drive, writer.others_wait).await? {
+                    kept = found;
+                    continue;
+                }
+            },
         }
+        kept.clear();
         (writer.on_event)(Event::Again);
         let state = find(&*session.chain, drive.state.id).await?;
         let key = drive.access.key.clone();
@@ -116,6 +137,20 @@ pub async fn commit(
         }
     }
     Err(DriveError::Contended { attempts: ATTEMPTS_MAX })
+}
+
+/// Whether somebody commits to a drive within a time.
+async fn moves_on(session: &Session, drive: &Drive, within: std::time::Duration) -> Result<bool, DriveError> {
+    let until = tokio::time::Instant::now() + within;
+    loop {
+        if find(&*session.chain, drive.state.id).await?.version > drive.state.version {
+            return Ok(true);
+        }
+        if tokio::time::Instant::now() >= until {
+            return Ok(false);
+        }
+        tokio::time::sleep(ASK_EVERY.min(within)).await;
+    }
 }
 
 /// Whether the chain has what a journal was about to commit.
@@ -145,6 +180,7 @@ async fn attempt(
     plan: &mut Plan,
     writer: &Writer,
     journal: &mut Journal,
+    kept: &[Kept],
 ) -> Result<Committed, Failed> {
     let state = &drive.state;
     plan.check(drive)?;
@@ -160,6 +196,9 @@ async fn attempt(
     let genesis = session.chain.genesis();
     let mut fan = Fan::start(state, ticket, genesis, &writer.signer, &drive.vaults, &writer.on_event);
 
+    if !kept.is_empty() {
+        adopt::tail(drive, &mut fan, &mut log, kept).await?;
+    }
     let inputs = plan.inputs(drive, journal)?;
     log.check_room(plan.known_bytes(drive))?;
     (writer.on_event)(Event::Total { bytes: plan.known_bytes(drive) });
@@ -168,8 +207,10 @@ async fn attempt(
 
     let mut segment = Segment::default();
     let mut tree = drive.contents().tree().clone();
-    plan.apply(&laid, &keys, &mut tree, &mut segment)?;
-    let mut manifest = ManifestWriter { drive, fan: &mut fan, log: &mut log };
+    plan.apply(&laid, &keys, journal.started_ms(), &mut tree, &mut segment)?;
+    let secret = Zeroizing::new(journal.other_key("salts"));
+    let started_ms = journal.started_ms();
+    let mut manifest = ManifestWriter { drive, secret, started_ms, fan: &mut fan, log: &mut log };
     let links = manifest.links(plan, journal, &genesis).await?;
     let Written { head } = manifest.write(plan, segment, &tree, runs).await?;
 

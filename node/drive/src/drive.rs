@@ -199,6 +199,11 @@ impl Drive {
         Ok(load(self.loaded.contents.reader(), &self.access.key, &found.root).await?.contents)
     }
 
+    /// The stripe behind the last that is committed.
+    pub(crate) fn first_free(&self) -> u64 {
+        self.head.map_or(0, |head| head.root.stripe + 1)
+    }
+
     /// The ranges of the slots' logs at the drive's version: one, if all logs are alike, or one a slot.
     ///
     /// # Errors

@@ -9,7 +9,9 @@
 //! page       a sealed part that is as long as a shard: all shards of its stripe are equal to it
 //! ```
 //! # Correctness
-//! - The salt is random for each sealed part, so its key serves once, and a fixed nonce is safe.
+//! - The salt follows from a secret of the commit and from all that is sealed. So no two contents share a key, and a fixed nonce is
+//!   safe; and a commit that is made again after a crash makes the same bytes again: vaults that have signed for them keep
+//!   exactly these.
 //! - The commitment is checked before anything is decrypted: no sealed part opens under two keys.
 //! - A page is known by its stripe, its size and one id ([`PageRef`]), whatever the coding: any single vault can serve it,
 //!   and any single shard of it can be checked. Everything else in a drive is found from pages.
@@ -20,7 +22,7 @@ use codec::{Decode, Encode};
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM, NONCE_LEN};
 use zeroize::Zeroizing;
 
-use crate::keys::{random, DriveKey, KeyError};
+use crate::keys::{DriveKey, KeyError};
 
 /// Bytes that a sealed part is longer than what it holds, at least.
 pub const SEALED_OVERHEAD: usize = HEADER_BYTES + 4 + TAG_BYTES;
@@ -78,16 +80,18 @@ pub enum SealedError {
     },
 }
 
-/// Seals a part so that it becomes exactly `length` bytes long.
+/// Seals a part so that it becomes exactly `length` bytes long. `secret` is the commit's, and random.
 ///
 /// # Errors
 /// [`SealedError::TooLong`] if it doesn't fit.
-pub fn seal(key: &DriveKey, plain: &[u8], length: usize) -> Result<Bytes, SealedError> {
+pub fn seal(key: &DriveKey, secret: &[u8; 32], plain: &[u8], length: usize) -> Result<Bytes, SealedError> {
     let room = length.checked_sub(SEALED_OVERHEAD);
     let too_long = SealedError::TooLong { bytes: plain.len(), room: room.unwrap_or(0) };
     let fits = room.is_some_and(|room| plain.len() <= room);
     let counted = u32::try_from(plain.len()).ok().filter(|_| fits).ok_or_else(|| too_long.clone())?;
-    let salt: [u8; 32] = random()?;
+    let mut hasher = blake3::Hasher::new_keyed(secret);
+    hasher.update(&key.generation().to_le_bytes()).update(&key.name()).update(&(length as u64).to_le_bytes());
+    let salt = *hasher.update(plain).finalize().as_bytes();
     let (cipher, commitment) = derive(key, &salt);
     let mut sealed = Vec::with_capacity(length);
     sealed.extend_from_slice(MAGIC);
@@ -151,13 +155,15 @@ fn derive(key: &DriveKey, salt: &[u8; 32]) -> (LessSafeKey, [u8; 32]) {
 mod tests {
     use super::*;
 
+    const COMMIT: [u8; 32] = [4; 32];
+
     fn key(generation: u32) -> DriveKey {
         DriveKey::of_owner(&[7; 64], &[1; 32], 5, generation).expect("a generation")
     }
 
     #[test]
     fn parts_open_with_their_key_and_with_later_ones() {
-        let sealed = seal(&key(3), b"a record", 4096).expect("fits");
+        let sealed = seal(&key(3), &COMMIT, b"a record", 4096).expect("fits");
         assert_eq!(sealed.len(), 4096);
         for generation in [3, 4, 100] {
             assert_eq!(&open(&key(generation), &sealed).expect("ours")[..], b"a record");
@@ -169,7 +175,7 @@ mod tests {
 
     #[test]
     fn changed_and_cut_parts_are_refused() {
-        let sealed = seal(&key(0), b"a record", 256).expect("fits");
+        let sealed = seal(&key(0), &COMMIT, b"a record", 256).expect("fits");
         for position in 0..sealed.len() {
             let mut changed = sealed.to_vec();
             changed[position] ^= 1;
@@ -183,17 +189,24 @@ mod tests {
         for size in ShardSize::ALL {
             let most = size.bytes() - SEALED_OVERHEAD;
             assert_eq!(page_size(most), Some(size));
-            let sealed = seal(&key(0), &vec![1; most], size.bytes()).expect("just fits");
+            let sealed = seal(&key(0), &COMMIT, &vec![1; most], size.bytes()).expect("just fits");
             assert_eq!(open(&key(0), &sealed).expect("ours").len(), most);
-            assert!(matches!(seal(&key(0), &vec![1; most + 1], size.bytes()), Err(SealedError::TooLong { .. })));
+            assert!(matches!(
+                seal(&key(0), &COMMIT, &vec![1; most + 1], size.bytes()),
+                Err(SealedError::TooLong { .. })
+            ));
         }
         assert_eq!(page_size(ShardSize::K256.bytes() - SEALED_OVERHEAD + 1), None);
-        assert!(seal(&key(0), b"", SEALED_OVERHEAD - 1).is_err());
+        assert!(seal(&key(0), &COMMIT, b"", SEALED_OVERHEAD - 1).is_err());
     }
 
     #[test]
-    fn equal_parts_look_different() {
-        let [a, b] = [0, 1].map(|_| seal(&key(0), b"a record", 4096).expect("fits"));
-        assert_ne!(a, b);
+    fn equal_parts_look_different_but_for_the_same_commit() {
+        let sealed = |secret: u8, plain: &[u8]| seal(&key(0), &[secret; 32], plain, 4096).expect("fits");
+        assert_eq!(sealed(1, b"a record"), sealed(1, b"a record"));
+        let (one, other) = (sealed(1, b"a record"), sealed(1, b"a recorc"));
+        for other in [other, sealed(2, b"a record")] {
+            assert_ne!(one[BOUND_BYTES..HEADER_BYTES], other[BOUND_BYTES..HEADER_BYTES], "another key");
+        }
     }
 }

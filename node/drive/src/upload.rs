@@ -58,6 +58,11 @@ pub enum Event {
     },
     /// The checkpoint is on its way.
     Checkpoint,
+    /// Vaults keep stripes that they have signed for and nobody has committed yet; whether somebody does is waited for.
+    LeftBehind {
+        /// How many.
+        stripes: u64,
+    },
     /// Somebody else changed the drive: everything is done again on top of that.
     Again,
 }

@@ -2,18 +2,16 @@
 
 //! Writing a version's manifest: tables, levels, ranges, and last the root page.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use cairn_primitives::storage::{Coding, ShardSize};
 use codec::Encode;
+use zeroize::Zeroizing;
 
 use super::{
     log::{Log, RangesNow},
     Failed, Plan, Step,
 };
 use crate::{
-    download::to_ms,
     drive::Drive,
     keys::DriveKey,
     manifest::{
@@ -40,6 +38,9 @@ const PART_OVERHEAD: usize = 8;
 
 pub(super) struct ManifestWriter<'a> {
     pub drive: &'a Drive,
+    /// What the parts' salts follow from.
+    pub secret: Zeroizing<[u8; 32]>,
+    pub started_ms: i64,
     pub fan: &'a mut Fan,
     pub log: &'a mut Log,
 }
@@ -64,7 +65,7 @@ impl ManifestWriter<'_> {
         let plain = root.encode();
         let too_long = || DriveError::from(ManifestError("the root page would be too long"));
         let size = page::page_size(plain.len()).ok_or_else(too_long)?;
-        let sealed = page::seal(&key, &plain, size.bytes()).map_err(DriveError::from)?;
+        let sealed = page::seal(&key, &self.secret, &plain, size.bytes()).map_err(DriveError::from)?;
         let root = self.page(sealed).await?;
         Ok(Written { head: Head { generation: key.generation(), key_name: key.name(), root } })
     }
@@ -102,9 +103,9 @@ impl ManifestWriter<'_> {
         let parts = RootParts {
             drive: state.id,
             version: state.version + 1,
-            time_ms: u64::try_from(to_ms(SystemTime::now())).unwrap_or_default(),
+            time_ms: u64::try_from(self.started_ms).unwrap_or_default(),
             name: plan.name.clone().unwrap_or_else(|| self.drive.name()),
-            first_stripe: self.drive_first(),
+            first_stripe: self.drive.first_free(),
             units_before: state.units,
             previous: self.drive.head.map(|head| head.root).filter(|_| !compact),
         };
@@ -140,11 +141,6 @@ impl ManifestWriter<'_> {
         let mut root = Root::new(parts, ranges);
         (root.levels, root.newest) = (levels, root_newest);
         Ok(root)
-    }
-
-    /// The first stripe of this version.
-    fn drive_first(&self) -> u64 {
-        self.drive.head.map_or(0, |head| head.root.stripe + 1)
     }
 
     /// Something as long as the ranges will be.
@@ -219,7 +215,7 @@ impl ManifestWriter<'_> {
         let plain = part.encode();
         let too_long = || DriveError::from(ManifestError("a part of it would be too long"));
         let size = page::page_size(plain.len()).ok_or_else(too_long)?;
-        let sealed = page::seal(key, &plain, size.bytes()).map_err(DriveError::from)?;
+        let sealed = page::seal(key, &self.secret, &plain, size.bytes()).map_err(DriveError::from)?;
         self.page(sealed).await
     }
 
@@ -228,7 +224,7 @@ impl ManifestWriter<'_> {
         let coding = self.log.coding();
         let sizes = cut(bytes.len() + SEALED_OVERHEAD, coding);
         let total = sizes.iter().map(|size| stripe_bytes(*size, coding)).sum();
-        let mut sealed = page::seal(key, bytes, total).map_err(DriveError::from)?;
+        let mut sealed = page::seal(key, &self.secret, bytes, total).map_err(DriveError::from)?;
         let mut runs = Vec::new();
         for size in sizes {
             let data: Bytes = sealed.split_to(stripe_bytes(size, coding));

@@ -16,7 +16,7 @@ use crate::{
     contents::Contents,
     drive::Drive,
     frame::stored_bytes,
-    manifest::{Change, Entry, FileEntry, Segment, Tree, TreeError},
+    manifest::{Change, Entry, FileEntry, Segment, Tree, TreeError, NOW_MS},
     path::DrivePath,
     upload::{
         produce::{Input, Laid, Source, StoredPieces},
@@ -61,7 +61,7 @@ pub struct Put {
     pub source: PutSource,
     /// Its bytes, if they are known.
     pub size: Option<u64>,
-    /// When it was changed last, in milliseconds since 1970.
+    /// When it was changed last, in milliseconds since 1970; or [`NOW_MS`].
     pub modified_ms: i64,
     /// Permission bits.
     pub mode: u16,
@@ -139,7 +139,7 @@ impl Plan {
         let count = self.puts().count() + moved;
         let (laid, keys) = (vec![nothing; count], vec![[0; 32]; count]);
         let mut tree = drive.contents().tree().clone();
-        self.apply(&laid, &keys, &mut tree, &mut Segment::default())?;
+        self.apply(&laid, &keys, 0, &mut tree, &mut Segment::default())?;
         Ok(())
     }
 
@@ -164,11 +164,12 @@ impl Plan {
         Ok(inputs)
     }
 
-    /// Takes the steps. `laid` and `keys` are those of [`Self::inputs`].
+    /// Takes the steps. `laid` and `keys` are those of [`Self::inputs`]; `started_ms` is what [`NOW_MS`] stands for.
     pub(super) fn apply(
         &self,
         laid: &[Laid],
         keys: &[[u8; 32]],
+        started_ms: i64,
         tree: &mut Tree,
         changed: &mut Segment,
     ) -> Result<(), TreeError> {
@@ -182,7 +183,14 @@ impl Plan {
             match step {
                 Step::Put(put) => {
                     let Some((laid, key)) = laid.next() else { break };
-                    tree.apply(Change::Put(put.path.clone(), file_entry(laid, put, *key)), changed)?;
+                    let mut file = file_entry(laid, put, *key);
+                    if file.modified_ms == NOW_MS {
+                        file.modified_ms = started_ms;
+                    }
+                    tree.apply(Change::Put(put.path.clone(), file), changed)?;
+                },
+                Step::Change(Change::MakeDirectory(path, NOW_MS)) => {
+                    tree.apply(Change::MakeDirectory(path.clone(), started_ms), changed)?;
                 },
                 Step::Change(change) => tree.apply(change.clone(), changed)?,
                 Step::Link(path) if !tree.is_directory(path) && tree.get(path).is_none() => {

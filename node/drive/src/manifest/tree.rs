@@ -49,6 +49,9 @@ pub enum TreeError {
     TooMany,
 }
 
+/// Stands for the time at which a command was first run: a command that goes on after a crash has to make the same again.
+pub const NOW_MS: i64 = i64::MIN;
+
 /// Something to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

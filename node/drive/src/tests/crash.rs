@@ -130,3 +130,68 @@ async fn a_source_that_changed_since_is_stored_as_it_is_now() {
     world.put(&[("file", content.clone())]).await;
     assert!(world.get("file").await.expect("there") == content);
 }
+
+/// A command whose vaults have signed is given up; other commands find their way past what it left, and so does it later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_vaults_signed_for_and_nobody_committed_stands_in_nobodys_way() {
+    for coding in [Coding::K1, Coding::K2, Coding::K4] {
+        let world = World::new(coding);
+        world.put(&[("old", noise(9, 5_000))]).await;
+        // The checkpoint is never made.
+        let files = [("given-up", noise(1, 900_000))];
+        world.vaults[0].set(super::world::Fault::Full);
+        *world.chain.refuse.lock().expect("no panic") = true;
+        world.commit(plan(&files)).await.expect_err("refused");
+        world.vaults[0].set(super::world::Fault::None);
+        *world.chain.refuse.lock().expect("no panic") = false;
+        assert_eq!((world.chain.state().version, world.journals_left()), (1, 1), "{coding:?}");
+
+        let done = world.put(&[("other", noise(2, 70_000))]).await;
+        assert_eq!((done.version, done.behind.len()), (2, 0), "{coding:?}: also the one that lacked it has it");
+        assert!(world.get("other").await.expect("there") == noise(2, 70_000));
+        assert!(world.get("given-up").await.is_err());
+        let done = world.put(&files).await;
+        assert_eq!((done.version, world.journals_left()), (3, 0), "{coding:?}");
+        for (name, content) in [("old", noise(9, 5_000)), ("other", noise(2, 70_000)), ("given-up", noise(1, 900_000))]
+        {
+            assert!(world.get(name).await.expect("there") == content, "{name}");
+        }
+    }
+}
+
+/// However many vaults had signed when a command was given up: another one gets through, again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_given_up_while_vaults_sign_never_block_a_drive() {
+    for coding in [Coding::K1, Coding::K2] {
+        let mut world = World::new(coding);
+        let mut seed = 7u64;
+        for round in 0..12u64 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let stop_at = (seed >> 33) % u64::from(coding.slots());
+            let (stop, signed) = (Arc::new(tokio::sync::Notify::new()), AtomicU64::new(0));
+            let stopping = Arc::clone(&stop);
+            world.writer.on_event = Arc::new(move |event| {
+                let is_signed = matches!(event, crate::upload::Event::Signed { .. });
+                if is_signed && signed.fetch_add(1, Ordering::Relaxed) == stop_at {
+                    stopping.notify_one();
+                }
+            });
+            let name = format!("given-up-{round}");
+            tokio::select! {
+                biased;
+                () = stop.notified() => {},
+                done = world.commit(plan(&[(&name, noise(round, 300_000))])) => { done.expect("committed"); },
+            }
+            world.writer.on_event = Arc::new(|_| {});
+            // Every third time another one follows that is given up too.
+            if round % 3 > 0 {
+                world.put(&[(&format!("done-{round}"), noise(100 + round, 5_000))]).await;
+            }
+        }
+        world.put(&[("last", noise(1, 10))]).await;
+        for round in (0..12u64).filter(|round| round % 3 > 0) {
+            let read = world.get(&format!("done-{round}")).await.expect("there");
+            assert!(read == noise(100 + round, 5_000), "{coding:?} {round}");
+        }
+    }
+}

@@ -60,6 +60,8 @@ pub struct Vault {
     pub account: [u8; 32],
     key: ServiceKey,
     pub logs: Mutex<HashMap<SlotAt, Vec<Bytes>>>,
+    /// Shards that it has signed for, and the version that they were to become.
+    sealed: Mutex<(u64, u64)>,
     pub fault: Mutex<Fault>,
     /// Bytes that were appended.
     pub appended: AtomicU64,
@@ -83,6 +85,10 @@ impl Vault {
                 let (leaves, units) = end(logs.entry(at).or_default());
                 (Answer::Opened { leaves, units }, Vec::new())
             },
+            Request::Status { at } => {
+                let (leaves, units) = end(logs.entry(at).or_default());
+                (Answer::Status { leaves, units, committed_units: chain.state().units }, Vec::new())
+            },
             Request::Append { at, first_leaf, sizes } => {
                 let log = logs.entry(at).or_default();
                 if fault == Fault::Full {
@@ -93,6 +99,10 @@ impl Vault {
                     return refused(RefusalCode::Gap { leaves: log.len() as u64 });
                 }
                 assert!(first_leaf >= chain.leaves(), "what is committed is never cut");
+                let (kept, version) = *self.sealed.lock().expect("no panic");
+                if first_leaf < kept && version > chain.state().version {
+                    return refused(RefusalCode::Kept { leaves: kept });
+                }
                 log.truncate(first);
                 self.appended.fetch_add(body.len() as u64, Ordering::Relaxed);
                 log.extend(cairn_wire::message::split(&sizes, body).expect("fits"));
@@ -105,6 +115,7 @@ impl Vault {
                     return refused(RefusalCode::Gap { leaves: log.len() as u64 });
                 }
                 let range = range_of(log);
+                *self.sealed.lock().expect("no panic") = (leaves, chain.state().version + 1);
                 let root = if fault == Fault::Lies { [0; 32] } else { range.root() };
                 let receipt = Receipt { at, root, units: range.units() };
                 (Answer::Sealed { receipt, signature: self.key.sign(&receipt.to_sign(&GENESIS)) }, Vec::new())
@@ -189,6 +200,8 @@ pub struct FakeChain {
     keys: Vec<[u8; 32]>,
     /// Called before a checkpoint is looked at: another writer may be faster.
     pub before: Mutex<Option<Before>>,
+    /// Checkpoints are refused.
+    pub refuse: Mutex<bool>,
     /// The checkpoint is made, and its answer is lost.
     pub lose_answer: Mutex<bool>,
     pub checkpoints: AtomicU64,
@@ -208,6 +221,9 @@ impl FakeChain {
     }
 
     fn checkpoint_now(&self, commit: Commit) -> Result<(), ChainError> {
+        if *self.refuse.lock().expect("no panic") {
+            return Err(ChainError::Other("refused".into()));
+        }
         let before = self.before.lock().expect("no panic").take();
         if let Some(mut before) = before {
             before(self);
@@ -314,6 +330,7 @@ impl World {
                 account: [slot + 100; 32],
                 key,
                 logs: Mutex::default(),
+                sealed: Mutex::default(),
                 fault: Mutex::default(),
                 appended: AtomicU64::new(0),
                 read: AtomicU64::new(0),
@@ -345,11 +362,13 @@ impl World {
             keys: vaults.iter().map(|vault| vault.key.public()).collect(),
             before: Mutex::default(),
             lose_answer: Mutex::default(),
+            refuse: Mutex::default(),
             checkpoints: AtomicU64::new(0),
         });
         let network = Arc::new(Memory { chain: Arc::clone(&chain), vaults: vaults.clone() });
         let session = Session { chain: chain.clone(), network };
-        let writer = Writer { signer: Arc::new(Owner), on_event: Arc::new(|_| {}) };
+        let writer =
+            Writer { signer: Arc::new(Owner), on_event: Arc::new(|_| {}), others_wait: Duration::from_millis(200) };
         World { chain, vaults, session, writer, folder: tempfile::tempdir().expect("a folder") }
     }
 

@@ -35,6 +35,8 @@ const KEEPS_UP_PART: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is looked whether enough vaults have everything.
+const HAS_ALL_EVERY: Duration = Duration::from_millis(5);
 /// How long the slowest are waited for once enough have signed: a quarter of what it took so far, within these.
 const GRACE_MIN: Duration = Duration::from_secs(3);
 const GRACE_MAX: Duration = Duration::from_secs(30);
@@ -90,6 +92,16 @@ pub(crate) struct Fan {
     /// Since when a few slots hold up the others.
     held_up: Option<Instant>,
     looked: Instant,
+    /// What some vaults keep, which isn't this.
+    kept: Vec<Kept>,
+}
+
+/// A vault keeps so many shards, which aren't those of an upload: it has signed for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub slot: u8,
+    /// Shards of its log that stay.
+    pub leaves: u64,
 }
 
 struct Slot {
@@ -144,6 +156,7 @@ impl Fan {
             started: Instant::now(),
             held_up: None,
             looked: Instant::now(),
+            kept: Vec::new(),
         }
     }
 
@@ -197,6 +210,21 @@ impl Fan {
         Ok(())
     }
 
+    /// Memory for a stripe of this size, once there is some.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub async fn room(&mut self, size: ShardSize) -> Result<OwnedSemaphorePermit, Failed> {
+        let kib = super::produce::memory_kib(size, self.coding);
+        loop {
+            let room = Arc::clone(&self.memory).acquire_many_owned(kib);
+            if let Ok(permit) = tokio::time::timeout(LOOK_EVERY, room).await {
+                return permit.map_err(|error| Failed::Error(DriveError::Task(error.to_string())));
+            }
+            self.look().await?;
+        }
+    }
+
     async fn drop_ended(&mut self) -> Result<(), Failed> {
         let mut index = 0;
         while index < self.slots.len() {
@@ -207,15 +235,20 @@ impl Fan {
             let mut slot = self.slots.swap_remove(index);
             let left = match (&mut slot.task).await {
                 Ok(Err(left)) => left,
-                Ok(Ok(_)) => Left { reason: "it signed too early".into(), stale: false },
-                Err(error) => Left { reason: error.to_string(), stale: false },
+                Ok(Ok(_)) => Left::new("it signed too early"),
+                Err(error) => Left::new(error.to_string()),
             };
+            self.note_kept(slot.number, &left);
             self.note_left(slot.number, &left.reason);
             if left.stale {
                 return Err(Failed::Stale);
             }
         }
         self.enough(self.slots.len())
+    }
+
+    fn note_kept(&mut self, slot: u8, left: &Left) {
+        self.kept.extend(left.kept.map(|leaves| Kept { slot, leaves }));
     }
 
     fn note_left(&self, slot: u8, reason: &str) {
@@ -227,6 +260,9 @@ impl Fan {
         let needed = self.coding.signatures_min();
         if got >= usize::from(needed) {
             return Ok(());
+        }
+        if !self.kept.is_empty() {
+            return Err(Failed::Kept(self.kept.clone()));
         }
         let failures = self.vaults.failures_text();
         Err(Failed::Error(DriveError::TooFewVaults { got, needed, slots: self.coding.slots(), failures }))
@@ -241,6 +277,13 @@ impl Fan {
         leaves: u64,
         expected: impl Fn(u8) -> Receipt,
     ) -> Result<Vec<Option<[u8; 64]>>, Failed> {
+        // Nobody signs before enough have everything: or a few could have signed for what the others never get, and have to
+        // keep it.
+        let has_all = |slot: &Slot| slot.progress.backlog.load(Ordering::Relaxed) == 0;
+        while self.slots.iter().filter(|slot| has_all(slot)).count() < usize::from(self.coding.signatures_min()) {
+            self.look().await?;
+            tokio::time::sleep(HAS_ALL_EVERY).await;
+        }
         let mut signatures = vec![None; usize::from(self.coding.slots())];
         for slot in &self.slots {
             let _ = slot.orders.send(Order::Seal(expected(slot.number), leaves));
@@ -266,6 +309,7 @@ impl Fan {
                     signed += 1;
                 },
                 Ok(Err(left)) => {
+                    self.note_kept(number, &left);
                     self.note_left(number, &left.reason);
                     if left.stale {
                         return Err(Failed::Stale);
@@ -294,6 +338,8 @@ impl Fan {
 pub(crate) enum Failed {
     /// The drive was changed by another writer meanwhile.
     Stale,
+    /// Too many vaults keep something else than this upload.
+    Kept(Vec<Kept>),
     /// Anything else.
     Error(DriveError),
 }

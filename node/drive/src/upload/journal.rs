@@ -18,7 +18,12 @@ use cairn_primitives::storage::DriveId;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{download::sync_parent, keys::random, path::DrivePath, DriveError};
+use crate::{
+    download::{sync_parent, to_ms},
+    keys::random,
+    path::DrivePath,
+    DriveError,
+};
 
 const FORMAT: u32 = 1;
 /// A journal has some 300 bytes.
@@ -42,6 +47,8 @@ struct Stored {
     /// Names the command.
     command: String,
     seed: String,
+    /// When the command was first run, in milliseconds since 1970.
+    started_ms: i64,
     /// What was about to be committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     committing: Option<Committing>,
@@ -95,8 +102,11 @@ impl Journal {
         }
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
         let seed = hex::encode(*seed);
-        let journal =
-            Journal { file, stored: Stored { format: FORMAT, genesis, drive, command, seed, committing: None } };
+        let started_ms = to_ms(std::time::SystemTime::now());
+        let journal = Journal {
+            file,
+            stored: Stored { format: FORMAT, genesis, drive, command, seed, started_ms, committing: None },
+        };
         journal.store()?;
         Ok((journal, false))
     }
@@ -106,6 +116,11 @@ impl Journal {
         let mut hasher = blake3::Hasher::new_derive_key(KEY_CONTEXT);
         hasher.update(self.stored.seed.as_bytes()).update(path.as_str().as_bytes());
         *hasher.finalize().as_bytes()
+    }
+
+    /// When the command was first run, in milliseconds since 1970: it makes the same again when it goes on.
+    pub fn started_ms(&self) -> i64 {
+        self.stored.started_ms
     }
 
     /// Notes what is about to be committed.

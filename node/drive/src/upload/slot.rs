@@ -49,6 +49,14 @@ pub(crate) struct Left {
     pub reason: String,
     /// The vault says that the drive is at another version.
     pub stale: bool,
+    /// The vault keeps so many shards that it has signed for, and they aren't these.
+    pub kept: Option<u64>,
+}
+
+impl Left {
+    pub fn new(reason: impl Into<String>) -> Self {
+        Left { reason: reason.into(), stale: false, kept: None }
+    }
 }
 
 /// What is known of a slot from outside its task.
@@ -87,18 +95,19 @@ impl From<WireError> for Stop {
     fn from(error: WireError) -> Self {
         let reason = error.to_string();
         match error.refusal() {
-            Some(RefusalCode::Stale { .. }) => Stop::Leave(Left { reason, stale: true }),
+            Some(RefusalCode::Stale { .. }) => Stop::Leave(Left { stale: true, ..Left::new(reason) }),
             Some(RefusalCode::Gap { .. } | RefusalCode::NotOpen) => Stop::Retry(reason),
             // Waiting doesn't empty a disk; the others don't wait for it either.
-            Some(RefusalCode::DiskFull) => Stop::Leave(Left { reason, stale: false }),
+            Some(RefusalCode::DiskFull) => Stop::Leave(Left::new(reason)),
+            Some(RefusalCode::Kept { leaves }) => Stop::Leave(Left { kept: Some(leaves), ..Left::new(reason) }),
             _ if error.is_temporary() => Stop::Retry(reason),
-            _ => Stop::Leave(Left { reason, stale: false }),
+            _ => Stop::Leave(Left::new(reason)),
         }
     }
 }
 
 fn leave(reason: impl Into<String>) -> Stop {
-    Stop::Leave(Left { reason: reason.into(), stale: false })
+    Stop::Leave(Left::new(reason))
 }
 
 impl SlotTask {
@@ -114,7 +123,7 @@ impl SlotTask {
             };
             retries = if self.acked > before { 1 } else { retries + 1 };
             if retries > RETRIES_MAX {
-                return Err(Left { reason, stale: false });
+                return Err(Left::new(reason));
             }
             tracing::debug!(slot = self.at.slot, reason, "trying a vault again");
             tokio::time::sleep(RETRY * (1 << (retries - 1))).await;

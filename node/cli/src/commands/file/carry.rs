@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cairn_drive::{commit, live::KeySigner, upload::Event, Committed, Plan, Writer};
+use cairn_drive::{commit, commit::OTHERS_WAIT, live::KeySigner, upload::Event, Committed, Plan, Writer};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{json, Value};
 
@@ -209,11 +209,14 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
                 stored_ms.store(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
                 meter.say("stored; waiting for the checkpoint to be final");
             },
+            Event::LeftBehind { stripes } => meter.say(&format!(
+                "vaults have signed for {stripes} stripes that nobody has committed yet; waiting whether somebody does"
+            )),
             Event::Again => meter.say("another writer changed the drive meanwhile; doing it again on top of that"),
             _ => {},
         })
     };
-    let writer = Writer { signer: Arc::new(KeySigner(key.clone())), on_event };
+    let writer = Writer { signer: Arc::new(KeySigner(key.clone())), on_event, others_wait: OTHERS_WAIT };
     let mut plan = plan;
     let registry = state.registry(&opened.session.chain.genesis())?;
     let (id, name) = (opened.drive.state().id, opened.drive.name());

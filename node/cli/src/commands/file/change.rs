@@ -2,7 +2,10 @@
 
 //! Removing, moving, and making directories.
 
-use cairn_drive::{download::to_ms, manifest::Change, Plan, Step};
+use cairn_drive::{
+    manifest::{Change, NOW_MS},
+    Plan, Step,
+};
 use serde_json::json;
 
 use super::{
@@ -43,8 +46,7 @@ pub async fn mv(context: &Context, args: Mv) -> Result<Report> {
 /// Makes directories.
 pub async fn mkdir(context: &Context, args: Mkdir) -> Result<Report> {
     let places = same_drive(&args.paths)?;
-    let now_ms = to_ms(std::time::SystemTime::now());
-    let changes = places.iter().map(|place| Change::MakeDirectory(place.path.clone(), now_ms)).collect();
+    let changes = places.iter().map(|place| Change::MakeDirectory(place.path.clone(), NOW_MS)).collect();
     let text = format!("made {}", args.paths.join(", "));
     change(context, &places[0], changes, &format!("mkdir {:?}", args.paths), &text, &args.state).await
 }

@@ -5,8 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use cairn_drive::{
-    download::to_ms,
-    manifest::{Change, Tree},
+    manifest::{Change, Tree, NOW_MS},
     sync::{local_file, scan, LocalFile},
     DrivePath, Plan, Put as PutFile, PutSource, Step,
 };
@@ -43,7 +42,7 @@ pub async fn put(context: &Context, args: Put) -> Result<Report> {
                 ));
             }
             let source = PutSource::Stream(Some(Box::new(std::io::stdin())));
-            let modified_ms = to_ms(std::time::SystemTime::now());
+            let modified_ms = NOW_MS;
             plan.steps.push(Step::Put(PutFile { path: to.path.clone(), source, size: None, modified_ms, mode: 0o644 }));
             continue;
         }
@@ -101,12 +100,11 @@ fn add(plan: &mut Plan, source: &Path, to: &DrivePath, into: bool, recursive: bo
     }
     let (target, local) = (target()?, scan(source).map_err(drive_error)?);
     let below = |path: &DrivePath| target.join(path.as_str()).map_err(|error| drive_error(error.into()));
-    let now_ms = to_ms(std::time::SystemTime::now());
     if !tree.is_directory(&target) {
-        plan.steps.push(Step::Change(Change::MakeDirectory(target.clone(), now_ms)));
+        plan.steps.push(Step::Change(Change::MakeDirectory(target.clone(), NOW_MS)));
     }
     for folder in &local.folders {
-        plan.steps.push(Step::Change(Change::MakeDirectory(below(folder)?, now_ms)));
+        plan.steps.push(Step::Change(Change::MakeDirectory(below(folder)?, NOW_MS)));
     }
     for (path, file) in local.files {
         plan.steps.push(put_step(below(&path)?, file));

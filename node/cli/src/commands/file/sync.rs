@@ -5,8 +5,7 @@
 use std::{fs, path::Path};
 
 use cairn_drive::{
-    download::to_ms,
-    manifest::{Change, Entry},
+    manifest::{Change, Entry, NOW_MS},
     sync::{scan, to_drive, to_local, Difference, LocalTree},
     DrivePath, Plan, Step,
 };
@@ -67,9 +66,8 @@ async fn up(context: &Context, args: &Sync, place: Place) -> Result<Report> {
     } else {
         replaced(&difference, &local, &opened, &place.path)?;
     }
-    let now_ms = to_ms(std::time::SystemTime::now());
     for path in &difference.make {
-        plan.steps.push(Step::Change(Change::MakeDirectory(below(path)?, now_ms)));
+        plan.steps.push(Step::Change(Change::MakeDirectory(below(path)?, NOW_MS)));
     }
     for path in &difference.copy {
         if let Some(file) = local.files.remove(path) {
