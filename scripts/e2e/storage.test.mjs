@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files from one machine to another, over vaults that come and go: real processes, real disks, a real chain.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { after, before, describe, test } from 'node:test';
+import { Cli, EXIT } from './lib/cli.mjs';
+import { run } from './lib/gateway.mjs';
+import { Network } from './lib/network.mjs';
+import { binary } from './lib/paths.mjs';
+import { blocks, startVaults } from './lib/vaults.mjs';
+import { seconds, until } from './lib/wait.mjs';
+
+const AS_ALICE = ['--account', '//Alice', '--yes'];
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+async function hashOf(path) {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** A file of random bytes, written in parts. */
+function randomFile(path, bytes) {
+  const fd = openSync(path, 'w');
+  for (let left = bytes; left > 0;) {
+    const part = Math.min(left, 8 * MIB);
+    writeSync(fd, randomBytes(part));
+    left -= part;
+  }
+  closeSync(fd);
+  return path;
+}
+
+describe('storage', { timeout: seconds(1800) }, () => {
+  let network;
+  let cli;
+  let vaults;
+  let drive;
+
+  const file = (name) => join(network.dir, name);
+  const put = (...args) => cli.ok('put', ...args, ...AS_ALICE);
+  const get = (...args) => cli.ok('get', ...args, ...AS_ALICE);
+  const driveStatus = () => cli.ok('drive', 'status', String(drive));
+  /** The vault that has a slot. */
+  const keeperOf = async (slot) => {
+    const found = (await Promise.all(vaults.map((vault) => vault.status()))).findIndex(({ account }) => account === slot.vault);
+    assert.ok(found >= 0, JSON.stringify(slot));
+    return vaults[found];
+  };
+  const healthy = async () => (await driveStatus()).slots.filter(({ state }) => state === 'healthy').length;
+
+  before(async () => {
+    network = await Network.dev();
+    const [node] = network.nodes;
+    await node.waitFinalized(2);
+    cli = new Cli({ dir: network.dir, url: node.url });
+    vaults = await startVaults(network, cli, 6);
+  });
+
+  after(async () => {
+    await Promise.all((vaults ?? []).map((vault) => vault.kill()));
+    await network?.close();
+  });
+
+  test('a drive needs as many vaults as it has slots, and says how many there are', async () => {
+    const { code, stderr } = await cli.run('drive', 'create', 'wide', '--capacity', '16MiB', '--coding', '4/16', ...AS_ALICE);
+    assert.equal(code === EXIT.refused || code === EXIT.failed, true, stderr);
+    assert.match(stderr, /6/);
+  });
+
+  test('files of every edge size come back byte for byte, and with the recovery phrase alone on another machine', async () => {
+    drive = (await cli.ok('drive', 'create', 'main', '--capacity', '512MiB', ...AS_ALICE)).drive;
+    const sizes = [0, 1, 4095, 4096, 4097, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, 3 * MIB + 7];
+    mkdirSync(file('edges'));
+    for (const size of sizes) randomFile(file(`edges/${size}`), size);
+    await put('-r', file('edges'), `${drive}:/edges`);
+
+    // Another machine: another home, which knows nothing but the phrase.
+    const other = new Cli({ dir: file('other-machine'), url: cli.url });
+    mkdirSync(file('other-machine'));
+    await other.ok('get', '-r', `${drive}:/edges`, file('edges-again'), ...AS_ALICE);
+    for (const size of sizes) {
+      assert.equal(statSync(file(`edges-again/${size}`)).size, size);
+      assert.equal(await hashOf(file(`edges-again/${size}`)), await hashOf(file(`edges/${size}`)), `${size} bytes`);
+    }
+    const { entries } = await cli.ok('ls', '-R', `${drive}:/edges`, ...AS_ALICE);
+    assert.deepEqual(entries.map(({ size }) => size).sort((a, b) => a - b), sizes);
+  });
+
+  test('one checkpoint holds ten thousand small files', async () => {
+    mkdirSync(file('many'));
+    for (let i = 0; i < 10_000; i++) writeFileSync(file(`many/${i}`), `file ${i}\n`.repeat(1 + (i % 50)));
+    const before = (await driveStatus()).version;
+    await put('-r', file('many'), `${drive}:/many`);
+    assert.equal((await driveStatus()).version, before + 1);
+    await get('-r', `${drive}:/many`, file('many-again'));
+    assert.equal(readdirSync(file('many-again')).length, 10_000);
+    for (const i of [0, 1, 4_999, 9_999]) {
+      assert.equal(readFileSync(file(`many-again/${i}`), 'utf8'), readFileSync(file(`many/${i}`), 'utf8'));
+    }
+  });
+
+  test('a range reads what it asks for, and streams go in and out', async () => {
+    const path = randomFile(file('big'), 300 * MIB);
+    await put(path, `${drive}:/big`);
+    await get(`${drive}:/big`, file('big-again'));
+    assert.equal(await hashOf(file('big-again')), await hashOf(path));
+    const at = 123_456_789;
+    const raw = await run('bash', ['-c', `'${binary('cairn')}' --url '${cli.url}' --quiet cat --range ${at}-${at + 99} ${drive}:/big --account //Alice | sha256sum`],
+      { env: cli.env });
+    const fd = readFileSync(path).subarray(at, at + 100);
+    assert.equal(raw.stdout.split(' ')[0], createHash('sha256').update(fd).digest('hex'));
+    const streamed = await run('bash', ['-c', `head -c 70000 '${path}' | '${binary('cairn')}' --url '${cli.url}' --quiet put - ${drive}:/streamed --account //Alice --yes`],
+      { env: cli.env });
+    assert.equal(streamed.code, 0, streamed.stderr);
+    await get(`${drive}:/streamed`, file('streamed'));
+    assert.deepEqual(readFileSync(file('streamed')), readFileSync(path).subarray(0, 70_000));
+  });
+
+  test('what is moved, removed and overwritten is so, and older versions stay readable', async () => {
+    writeFileSync(file('note'), 'first');
+    await put(file('note'), `${drive}:/note`);
+    const { version } = await driveStatus();
+    writeFileSync(file('note'), 'second');
+    await put(file('note'), `${drive}:/note`);
+    await cli.ok('mv', `${drive}:/note`, `${drive}:/papers/note`, ...AS_ALICE);
+    await cli.ok('rm', '-r', `${drive}:/many`, ...AS_ALICE);
+    const listed = JSON.stringify(await cli.ok('ls', '-R', `${drive}:/`, ...AS_ALICE));
+    assert.match(listed, /papers\/note"/);
+    assert.doesNotMatch(listed, /"many/);
+    await get('--version', String(version), `${drive}:/note`, file('note-then'));
+    assert.equal(readFileSync(file('note-then'), 'utf8'), 'first');
+    await get(`${drive}:/papers/note`, file('note-now'));
+    assert.equal(readFileSync(file('note-now'), 'utf8'), 'second');
+    const missing = await cli.run('get', `${drive}:/many/1`, file('nothing'), ...AS_ALICE);
+    assert.equal(missing.code, EXIT.failed);
+    assert.equal(existsSync(file('nothing')), false);
+  });
+
+  test('who is given the key reads, and what is written after it was taken back stays closed to them', async () => {
+    const asBob = ['--account', '//Bob', '--yes'];
+    const refused = await cli.run('get', `${drive}:/papers/note`, file('bobs'), ...asBob);
+    assert.notEqual(refused.code, EXIT.done);
+    await cli.ok('share', 'accept', ...asBob);
+    await cli.ok('share', String(drive), '//Bob', ...AS_ALICE);
+    await cli.ok('get', `${drive}:/papers/note`, file('bobs'), ...asBob);
+    assert.equal(readFileSync(file('bobs'), 'utf8'), 'second');
+    const write = await cli.run('put', file('note'), `${drive}:/bobs`, ...asBob);
+    assert.notEqual(write.code, EXIT.done, 'a reader can not write');
+    await cli.ok('unshare', String(drive), '//Bob', ...AS_ALICE);
+    writeFileSync(file('secret'), 'not for Bob');
+    await put(file('secret'), `${drive}:/secret`);
+    const later = await cli.run('get', `${drive}:/secret`, file('bobs-later'), ...asBob);
+    assert.notEqual(later.code, EXIT.done);
+    assert.equal(existsSync(file('bobs-later')), false);
+  });
+
+  test('a link gives one file to whoever has it', async () => {
+    const { link } = await cli.ok('share', '--link', `${drive}:/papers/note`, ...AS_ALICE);
+    await cli.ok('get', link, file('by-link'), '--account', '//Charlie', '--yes');
+    assert.equal(readFileSync(file('by-link'), 'utf8'), 'second');
+    const cut = await cli.run('get', link.slice(0, -4), file('by-cut-link'), '--account', '//Charlie', '--yes');
+    assert.notEqual(cut.code, EXIT.done);
+  });
+
+  test('with a vault gone everything is readable, and a spare takes its place without the owner', async () => {
+    const { slots } = await driveStatus();
+    const gone = await keeperOf(slots[0]);
+    await gone.kill();
+    await get(`${drive}:/big`, file('big-without'));
+    assert.equal(await hashOf(file('big-without')), await hashOf(file('big')));
+    await until('four copies again', async () => {
+      const now = await driveStatus();
+      return now.slots[0].vault !== slots[0].vault && await healthy() === 4;
+    }, { timeoutMs: blocks(200), everyMs: 2000 });
+    await gone.start();
+  });
+
+  test('rot on a disk is found and mended', async () => {
+    const { slots } = await driveStatus();
+    const vault = await keeperOf(slots[1]);
+    await vault.kill('SIGTERM');
+    const log = join(vault.data, 'store', 'logs', `${drive}-1.log`);
+    const whole = await hashOf(log);
+    const fd = openSync(log, 'r+');
+    writeSync(fd, Buffer.alloc(2000, 0x5a), 0, 2000, 40 * MIB);
+    closeSync(fd);
+    const broken = await hashOf(log);
+    await vault.start();
+    await cli.ok('vault', 'scrub', '--status', `127.0.0.1:${vault.statusPort}`);
+    await until('the rot is mended', async () => await hashOf(log) !== broken, { timeoutMs: seconds(120), everyMs: 1000 });
+    assert.equal(await hashOf(log), whole);
+  });
+
+  test('a closed drive gives back what it did not use', async () => {
+    const before = BigInt((await cli.ok('account', 'show', '//Alice')).free.units);
+    const { escrow } = await driveStatus();
+    await cli.ok('drive', 'close', String(drive), ...AS_ALICE);
+    const back = BigInt((await cli.ok('account', 'show', '//Alice')).free.units) - before;
+    // Less what the last blocks cost, and the fee; more by the deposit.
+    assert.ok(back > (BigInt(escrow.units) * 99n) / 100n, `${back} of ${escrow.units}`);
+    const { code } = await cli.run('drive', 'status', String(drive));
+    assert.notEqual(code, EXIT.done);
+  });
+});
