@@ -58,12 +58,16 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
         "Names::PrimaryMismatch" => "set the name's ACCOUNT record to this account first",
         "Names::TransferMissing" => "the owner offers it first: `cairn name transfer`",
         "Names::ZoneFull" => "remove records that are no longer needed",
-        "Storage::NotEnoughVaults" => {
+        "Vaults::NotEnoughVaults" => {
             "offer a higher --price, ask for less --capacity or a narrower --coding, or wait for more vaults: `cairn vault list`"
         },
-        "Storage::VersionDiffers" => "another device has written meanwhile: run the command again",
-        "Storage::DriveNotFound" => "check the drive's number: `cairn drive list`",
-        "Storage::NotAuthorized" => "sign with the drive's owner, or ask for a grant that allows it",
+        "Storage::VersionStale" => "another device has written meanwhile: run the command again",
+        "Storage::DriveUnknown" => "check the drive's number: `cairn drive list`",
+        "Storage::NotOwner" => "sign with the drive's owner",
+        "Storage::NotWriter" => "sign with the drive's owner, or ask them for a grant to write",
+        "Storage::EscrowTooSmall" => "pay in more: `cairn drive top-up`, or `--escrow` when the drive is made",
+        "Storage::CapacityExceeded" => "make room: `cairn drive resize`, or `cairn drive trim`",
+        "Storage::KeyUnknown" => "the other account publishes its key first: `cairn share accept`",
         "Vaults::BondTooSmall" => "put more at stake: `cairn vault register --bond`, or offer less capacity",
         "Contracts::OutOfGas" => "allow more gas",
         "Contracts::StorageDepositLimitExhausted" => "allow a larger storage deposit",
