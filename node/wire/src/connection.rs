@@ -10,19 +10,14 @@
 use std::{
     collections::HashMap,
     io,
-    pin::Pin,
-    sync::{
-        atomic::{AtomicU64, Ordering},
-        Arc, Mutex, MutexGuard, PoisonError,
-    },
-    task::{Context, Poll},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use cairn_primitives::storage::{ChunkProof, Range, Receipt, ShardId, ShardSize, SlotAt, Ticket};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter},
     net::TcpStream,
     sync::{mpsc, oneshot, OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
@@ -31,6 +26,7 @@ use tokio::{
 use tokio_rustls::{rustls::pki_types::ServerName, TlsConnector};
 
 use crate::{
+    activity::{Activity, Tracked},
     frame::{self, BODY_BYTES_MAX},
     message::{self, LEAVES_MAX},
     tls, Answer, Request, WireError, OPEN_REQUESTS_MAX, VERSION,
@@ -196,7 +192,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let activity = Activity::default();
-        let (mut reader, writer) = tokio::io::split(Tracked { stream: Box::pin(stream), activity: activity.clone() });
+        let (mut reader, writer) = tokio::io::split(Tracked::new(stream, activity.clone()));
         let mut writer = BufWriter::with_capacity(BUFFER_BYTES, writer);
         let hello = Request::Hello { version: VERSION, genesis };
         frame::write(&mut writer, &message::encode(0, &hello), &[]).await?;
@@ -473,66 +469,5 @@ async fn write_all<W: AsyncWrite + Unpin>(
         if let Err(error) = written.await {
             return shared.end(error);
         }
-    }
-}
-
-/// When something last moved on a connection.
-#[derive(Clone, Debug)]
-struct Activity {
-    start: Instant,
-    last_ms: Arc<AtomicU64>,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Activity { start: Instant::now(), last_ms: Arc::default() }
-    }
-}
-
-impl Activity {
-    fn note(&self) {
-        let passed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.fetch_max(passed, Ordering::Relaxed);
-    }
-
-    fn last(&self) -> Instant {
-        self.start + Duration::from_millis(self.last_ms.load(Ordering::Relaxed))
-    }
-}
-
-/// A stream that notes when something moves.
-struct Tracked<S> {
-    stream: Pin<Box<S>>,
-    activity: Activity,
-}
-
-impl<S> Tracked<S> {
-    fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if matches!(result, Poll::Ready(Ok(_))) {
-            self.activity.note();
-        }
-        result
-    }
-}
-
-impl<S: AsyncRead> AsyncRead for Tracked<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let result = self.stream.as_mut().poll_read(cx, buffer);
-        self.note(result)
-    }
-}
-
-impl<S: AsyncWrite> AsyncWrite for Tracked<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = self.stream.as_mut().poll_write(cx, bytes);
-        self.note(result)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_shutdown(cx)
     }
 }

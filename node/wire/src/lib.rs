@@ -20,6 +20,7 @@ pub mod message;
 pub mod server;
 pub mod tls;
 
+mod activity;
 mod connection;
 mod error;
 
