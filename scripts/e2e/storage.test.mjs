@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files from one machine to another, over vaults that come and go: real processes, real disks, a real chain.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import {
+  closeSync, createReadStream, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, writeFileSync, writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { after, before, describe, test } from 'node:test';
@@ -11,7 +14,7 @@ import { run } from './lib/gateway.mjs';
 import { Network } from './lib/network.mjs';
 import { binary } from './lib/paths.mjs';
 import { blocks, startVaults } from './lib/vaults.mjs';
-import { seconds, until } from './lib/wait.mjs';
+import { seconds, sleep, until } from './lib/wait.mjs';
 
 const AS_ALICE = ['--account', '//Alice', '--yes'];
 const KIB = 1024;
@@ -58,7 +61,7 @@ describe('storage', { timeout: seconds(1800) }, () => {
     const [node] = network.nodes;
     await node.waitFinalized(2);
     cli = new Cli({ dir: network.dir, url: node.url });
-    vaults = await startVaults(network, cli, 6);
+    vaults = await startVaults(network, cli, 6, { capacity: '4GiB' });
   });
 
   after(async () => {
@@ -73,7 +76,7 @@ describe('storage', { timeout: seconds(1800) }, () => {
   });
 
   test('files of every edge size come back byte for byte, and with the recovery phrase alone on another machine', async () => {
-    drive = (await cli.ok('drive', 'create', 'main', '--capacity', '512MiB', ...AS_ALICE)).drive;
+    drive = (await cli.ok('drive', 'create', 'main', '--capacity', '1536MiB', ...AS_ALICE)).drive;
     const sizes = [0, 1, 4095, 4096, 4097, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, 3 * MIB + 7];
     mkdirSync(file('edges'));
     for (const size of sizes) randomFile(file(`edges/${size}`), size);
@@ -119,6 +122,23 @@ describe('storage', { timeout: seconds(1800) }, () => {
     assert.equal(streamed.code, 0, streamed.stderr);
     await get(`${drive}:/streamed`, file('streamed'));
     assert.deepEqual(readFileSync(file('streamed')), readFileSync(path).subarray(0, 70_000));
+  });
+
+  test('a put whose program is killed goes on where it was', async () => {
+    const path = randomFile(file('long'), 120 * MIB);
+    const args = ['--url', cli.url, '--json', 'put', path, `${drive}:/long`, ...AS_ALICE];
+    const before = (await driveStatus()).version;
+    for (const afterMs of [150, 600]) {
+      const child = spawn(binary('cairn'), args, { env: cli.env, stdio: 'ignore' });
+      const ended = new Promise((resolve) => { child.once('exit', resolve); });
+      await sleep(afterMs);
+      child.kill('SIGKILL');
+      await ended;
+    }
+    await put(path, `${drive}:/long`);
+    assert.ok((await driveStatus()).version > before);
+    await get(`${drive}:/long`, file('long-again'));
+    assert.equal(await hashOf(file('long-again')), await hashOf(path));
   });
 
   test('what is moved, removed and overwritten is so, and older versions stay readable', async () => {

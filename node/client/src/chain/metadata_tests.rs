@@ -239,7 +239,7 @@ fn chunk_proof() -> storage::ChunkProof {
     let (mut range, mut nodes) = (Range::default(), std::collections::HashMap::new());
     for shard in &shards {
         let leaf = Node::leaf(&shard_id(shard), ShardSize::K16);
-        assert!(range.append(leaf, |at, node| drop(nodes.insert(at, node))));
+        assert!(range.append(leaf, |at, node| assert_eq!(nodes.insert(at, node), None)));
     }
     storage::ChunkProof::new(&range, 21, 1, 4, &shards[1], |at| nodes.get(&at).copied()).expect("it is there")
 }
