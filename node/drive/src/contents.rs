@@ -3,7 +3,7 @@
 //! Files at one version of a drive, or of a link: where they lie, and their bytes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
@@ -11,8 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use cairn_primitives::storage::{ShardId, UNIT_BYTES};
-use futures::stream::StreamExt;
-use tokio::sync::mpsc;
+use futures::{future::BoxFuture, stream::StreamExt, FutureExt};
+use tokio::sync::{mpsc, OnceCell};
 
 use crate::{
     frame::{frames, Commitment, FileCipher, FRAME_BYTES, STORED_FRAME_BYTES},
@@ -24,6 +24,8 @@ use crate::{
 
 /// Bytes of a file that are looked up at a time, so that a file of any length needs little memory.
 const WINDOW_BYTES: u64 = 256 << 20;
+/// Spans that are kept for files that share their stripes with others; each has 1 MiB of shards at most.
+const RECENT_MAX: usize = 12;
 /// Parts with tables that are kept in memory.
 const PARTS_KEPT: usize = 64;
 
@@ -35,7 +37,11 @@ pub struct Contents {
     key: DriveKey,
     reader: StripeReader,
     parts: Mutex<HashMap<ShardId, Arc<Vec<StripeRun>>>>,
+    recent: Mutex<VecDeque<(ShardId, usize, Recent)>>,
 }
+
+/// A span that was read a moment ago, or is being read.
+type Recent = Arc<OnceCell<Vec<Bytes>>>;
 
 /// A span, and where in the file as it is stored its first byte lies, counted from the beginning of the file's first stripe.
 #[derive(Debug)]
@@ -49,7 +55,7 @@ impl Contents {
     pub fn new(tree: Tree, mut tables: Vec<Table>, key: DriveKey, reader: StripeReader) -> Self {
         let coding = reader.coding();
         tables.sort_by_key(|table| table.covers(coding).start);
-        Contents { tree, tables, key, reader, parts: Mutex::default() }
+        Contents { tree, tables, key, reader, parts: Mutex::default(), recent: Mutex::default() }
     }
 
     /// Everything by its path.
@@ -125,7 +131,12 @@ impl Contents {
             let located = self.locate(file.stripe, wanted.clone()).await?;
             let starts: Vec<u64> = located.iter().map(|located| located.start).collect();
             let mut starts = starts.into_iter();
-            let read = |located: Located| self.reader.clone().read_owned(located.span);
+            // Small files lie many to a stripe: what the last ones were in is likely to have the next.
+            let is_small = starts.len() <= 2;
+            let read = |located: Located| match is_small {
+                true => self.recently(located.span),
+                false => self.reader.clone().read_owned(located.span),
+            };
             let mut reading = futures::stream::iter(located).map(read).buffered(ahead);
             while let (Some(pieces), Some(start)) = (reading.next().await, starts.next()) {
                 let mut at = start;
@@ -145,6 +156,22 @@ impl Contents {
             from = until;
         }
         Ok(())
+    }
+
+    /// A span that may have been read a moment ago.
+    fn recently(&self, span: Span) -> BoxFuture<'static, Result<Vec<Bytes>, DriveError>> {
+        let (first, stripes) = (span.ids.first().copied().unwrap_or_default(), span.ids.len());
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = recent.iter().find(|(id, count, _)| (*id, *count) == (first, stripes));
+        let cell = known.map(|(_, _, cell)| Arc::clone(cell)).unwrap_or_default();
+        if known.is_none() {
+            if recent.len() >= RECENT_MAX {
+                recent.pop_front();
+            }
+            recent.push_back((first, stripes, Arc::clone(&cell)));
+        }
+        let reader = self.reader.clone();
+        async move { cell.get_or_try_init(|| reader.read_owned(span)).await.cloned() }.boxed()
     }
 
     /// The spans that hold `wanted`, counted from the beginning of stripe `first`.

@@ -253,3 +253,25 @@ async fn a_link_opens_what_it_names_and_nothing_else() {
         assert!(matches!(error, DriveError::Sealed(_)), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_files_that_share_a_stripe_are_read_once() {
+    let world = World::new(Coding::K1);
+    let files: Vec<(String, Vec<u8>)> = (0..500).map(|i| (format!("many/{i}"), noise(i, 900))).collect();
+    let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, content)| (&name[..], content.clone())).collect();
+    world.put(&files).await;
+    let drive = world.open().await;
+    let wanted = drive.contents().tree().below(&path("many")).map(|(place, entry)| crate::download::Wanted {
+        name: place.to_string(),
+        file: entry.file().expect("a file").clone(),
+        to: world.folder.path().join(place.name().expect("has one")),
+    });
+    let wanted: Vec<_> = wanted.collect();
+    let before: u64 = world.vaults.iter().map(|vault| vault.read.load(Ordering::Relaxed)).sum();
+    crate::download::download_all(drive.contents(), wanted, Arc::new(|_| {})).await.expect("downloaded");
+    let read = world.vaults.iter().map(|vault| vault.read.load(Ordering::Relaxed)).sum::<u64>() - before;
+    assert!(read < 4 * 500 * 1_000, "{read} bytes for 450,000");
+    for (name, content) in files {
+        assert!(std::fs::read(world.folder.path().join(&name[5..])).expect("there") == content, "{name}");
+    }
+}

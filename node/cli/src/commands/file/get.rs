@@ -10,9 +10,9 @@ use std::{
 };
 
 use cairn_drive::{
-    download::download,
+    download::{download_all, Wanted},
     live,
-    manifest::{Entry, FileEntry},
+    manifest::Entry,
     share::{Link, SCHEME},
     Contents, DriveError, DrivePath,
 };
@@ -74,7 +74,7 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
     if args.destination == Path::new("-") {
         return print(&contents, &path, None).await;
     }
-    let mut files: Vec<(String, FileEntry, PathBuf)> = Vec::new();
+    let mut files: Vec<Wanted> = Vec::new();
     let mut folders = Vec::new();
     if tree.is_directory(&path) {
         if !args.recursive {
@@ -88,7 +88,7 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         for (below, entry) in tree.below(&path) {
             let to = top.join(path.relative(below).unwrap_or_default());
             match entry {
-                Entry::File(file) => files.push((below.to_string(), file.clone(), to)),
+                Entry::File(file) => files.push(Wanted { name: below.to_string(), file: file.clone(), to }),
                 Entry::Directory { .. } => folders.push(to),
             }
         }
@@ -96,21 +96,21 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         let file = tree.file(&path).map_err(|error| drive_error(error.into()))?.clone();
         let name = path.name().unwrap_or_default();
         let to = if args.destination.is_dir() { args.destination.join(name) } else { args.destination.clone() };
-        files.push((path.to_string(), file, to));
+        files.push(Wanted { name: path.to_string(), file, to });
     }
-    let total: u64 = files.iter().map(|(_, file, _)| file.size).sum();
+    let total: u64 = files.iter().map(|wanted| wanted.file.size).sum();
     let meter = Meter::new(context, "getting", total);
     for folder in folders {
         fs::create_dir_all(folder)?;
     }
-    let result = get_all(&contents, &files, &meter).await;
+    let count = files.len();
+    let result = get_all(&contents, files, &meter).await;
     meter.finish();
     note_failures(context, contents.reader().vaults());
     result.map_err(drive_error)?;
-    let text =
-        format!("got {} {}, {}", files.len(), if files.len() == 1 { "file" } else { "files" }, format_bytes(total));
+    let text = format!("got {count} {}, {}", if count == 1 { "file" } else { "files" }, format_bytes(total));
     let json = json!({
-        "drive": drive, "files": files.len(), "bytes": total,
+        "drive": drive, "files": count, "bytes": total,
         "failures": contents.reader().vaults().failures().iter().map(|failure| {
             json!({ "slot": failure.slot, "reason": failure.reason })
         }).collect::<Vec<_>>(),
@@ -118,17 +118,10 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
     Ok(Report::new(text, json))
 }
 
-/// Gets files one after the other; each is read from many vaults at a time.
-pub async fn get_all(
-    contents: &Contents,
-    files: &[(String, FileEntry, PathBuf)],
-    meter: &Meter,
-) -> Result<(), DriveError> {
-    for (name, file, to) in files {
-        let meter = meter.clone();
-        download(contents, name, file, to, Arc::new(move |bytes| meter.add(bytes))).await?;
-    }
-    Ok(())
+/// Gets files.
+pub async fn get_all(contents: &Arc<Contents>, files: Vec<Wanted>, meter: &Meter) -> Result<(), DriveError> {
+    let meter = meter.clone();
+    download_all(contents, files, Arc::new(move |bytes| meter.add(bytes))).await
 }
 
 /// Shows a file, or a part of it.

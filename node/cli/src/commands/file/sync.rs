@@ -5,6 +5,7 @@
 use std::{fs, path::Path};
 
 use cairn_drive::{
+    download::Wanted,
     manifest::{Change, Entry, NOW_MS},
     sync::{scan, to_drive, to_local, Difference, LocalTree},
     DrivePath, Plan, Step,
@@ -136,10 +137,10 @@ async fn down(context: &Context, args: &Sync, place: Place) -> Result<Report> {
     for path in &difference.copy {
         let stored = place.path.join(path.as_str()).map_err(|error| drive_error(error.into()))?;
         let file = tree.file(&stored).map_err(|error| drive_error(error.into()))?.clone();
-        files.push((stored.to_string(), file, folder.join(path.as_str())));
+        files.push(Wanted { name: stored.to_string(), file, to: folder.join(path.as_str()) });
     }
-    let meter = Meter::new(context, "getting", files.iter().map(|(_, file, _)| file.size).sum());
-    let result = get_all(contents, &files, &meter).await;
+    let meter = Meter::new(context, "getting", files.iter().map(|wanted| wanted.file.size).sum());
+    let result = get_all(contents, files, &meter).await;
     meter.finish();
     note_failures(context, contents.reader().vaults());
     result.map_err(drive_error)?;
