@@ -2,12 +2,7 @@
 
 //! Getting files out of a drive, or out of what a link names.
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, io::Write, path::Path, sync::Arc};
 
 use cairn_drive::{
     download::{download_all, Wanted},
