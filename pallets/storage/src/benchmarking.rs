@@ -4,7 +4,7 @@
 //! slot in a class of liabilities (so that others have to move), and dear vaults in the way of the draw.
 
 use super::*;
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use cairn_primitives::storage::{
     restore_chunk, shard_id, ChunkProof, Coding, DriveId, Node, NodeAt, Range, Receipt, Role, SealedKey, ShardSize,
     SlotAt, SlotState, Successor, Target, Visibility, CHUNKS_PER_UNIT, SEALED_BYTES_MAX, SLOTS_MAX,
@@ -407,7 +407,7 @@ mod benchmarks {
         });
         advance::<T>(1);
         #[extrinsic_call]
-        _(RawOrigin::Signed(vault.clone()), id, 0, Some(proof));
+        _(RawOrigin::Signed(vault.clone()), id, 0, Some(Box::new(proof)));
         assert_eq!(slot_at::<T>(id, 0).1.vault, Some(vault));
         assert!(!HeldSlots::<T>::contains_key(former, slot_key(at)));
     }
@@ -450,7 +450,7 @@ mod benchmarks {
         Pallet::<T>::do_dispute(accuser, at, 0).expect("vaults are rich");
         let proof = Log::new(LEAVES).prove(0);
         #[extrinsic_call]
-        _(RawOrigin::Signed(accused), id, 0, proof);
+        _(RawOrigin::Signed(accused), id, 0, Box::new(proof));
         assert!(!Disputes::<T>::contains_key(at));
     }
 

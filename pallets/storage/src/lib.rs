@@ -78,6 +78,7 @@ pub mod weights;
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
+    use alloc::boxed::Box;
     use cairn_primitives::storage::{
         ChunkProof, Coding, DriveId, Head, Role, SealedKey, SlotAt, SlotState, Visibility, SLOTS_MAX,
     };
@@ -667,10 +668,10 @@ pub mod pallet {
             origin: OriginFor<T>,
             drive: DriveId,
             slot: u8,
-            proof: Option<ChunkProof>,
+            proof: Option<Box<ChunkProof>>,
         ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_restore(who, SlotAt { drive, slot }, proof)?;
+            Self::do_restore(who, SlotAt { drive, slot }, proof.map(|proof| *proof))?;
             Ok(Pays::No.into())
         }
 
@@ -708,10 +709,10 @@ pub mod pallet {
             origin: OriginFor<T>,
             drive: DriveId,
             slot: u8,
-            proof: ChunkProof,
+            proof: Box<ChunkProof>,
         ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_answer_dispute(who, SlotAt { drive, slot }, proof)?;
+            Self::do_answer_dispute(who, SlotAt { drive, slot }, *proof)?;
             Ok(Pays::No.into())
         }
     }

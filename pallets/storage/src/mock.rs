@@ -321,7 +321,7 @@ pub fn restore_proof(number: u32, at: SlotAt) -> Option<ChunkProof> {
 }
 
 pub fn restore(number: u32, at: SlotAt) -> frame_support::dispatch::DispatchResultWithPostInfo {
-    Storage::restore(signed(number), at.drive, at.slot, restore_proof(number, at))
+    Storage::restore(signed(number), at.drive, at.slot, restore_proof(number, at).map(Box::new))
 }
 
 pub fn grant(owner: u32, id: DriveId, to: u32, role: Role) {

@@ -146,7 +146,7 @@ fn who_did_not_sign_is_behind_and_unpaid_until_it_shows_that_it_caught_up() {
         System::assert_has_event(event.into());
         run_by(1);
         let of_older = restore_proof(late, at(id, 2)).map(|_| proof(at(id, 2), 10, 0));
-        assert_noop!(Storage::restore(signed(late), id, 2, of_older), Error::<Test>::ProofInvalid);
+        assert_noop!(Storage::restore(signed(late), id, 2, of_older.map(Box::new)), Error::<Test>::ProofInvalid);
         assert_noop!(Storage::restore(signed(late), id, 2, None), Error::<Test>::ProofMissing);
         assert_noop!(restore(holder(id, 1), at(id, 2)), Error::<Test>::NothingToRestore);
         let done = restore(late, at(id, 2)).unwrap();

@@ -39,7 +39,7 @@ fn a_vault_that_answers_keeps_its_slot_and_gets_the_fee() {
 }
 
 fn answer(who: u32, id: u64, chunk: u64) -> frame_support::dispatch::DispatchResultWithPostInfo {
-    Storage::answer_dispute(signed(who), id, 0, proof(at(id, 0), 60, chunk))
+    Storage::answer_dispute(signed(who), id, 0, Box::new(proof(at(id, 0), 60, chunk)))
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn apply(step: Step, flows: &mut Flows) {
                 for who in slot.successor.map(|successor| successor.vault).into_iter().chain(behind) {
                     let who = number_of(&who);
                     let proof = restore_proof(who, at);
-                    dispatch(Call::restore { drive: at.drive, slot: at.slot, proof }, who);
+                    dispatch(Call::restore { drive: at.drive, slot: at.slot, proof: proof.map(Box::new) }, who);
                 }
             }
         },
@@ -189,7 +189,7 @@ fn apply(step: Step, flows: &mut Flows) {
                 let chunk = if honest { target.chunk } else { target.chunk ^ 1 };
                 let who = number_of(&Slots::<Test>::get(at).unwrap().vault.unwrap());
                 let shown = proof(at, target.units, chunk);
-                dispatch(Call::answer_dispute { drive: at.drive, slot: at.slot, proof: shown }, who);
+                dispatch(Call::answer_dispute { drive: at.drive, slot: at.slot, proof: Box::new(shown) }, who);
             }
         },
         Step::Dispute { drive: number, slot, chunk, by } => {

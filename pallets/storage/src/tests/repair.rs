@@ -41,7 +41,7 @@ fn an_empty_slot_gets_a_successor_who_restores_it_and_has_a_bonus() {
         assert_noop!(Storage::restore(signed(next), id, 0, None), Error::<Test>::ProofMissing);
         let of_other = restore_proof(stranger, at(id, 0));
         if of_other != restore_proof(next, at(id, 0)) {
-            assert_noop!(Storage::restore(signed(next), id, 0, of_other), Error::<Test>::ProofInvalid);
+            assert_noop!(Storage::restore(signed(next), id, 0, of_other.map(Box::new)), Error::<Test>::ProofInvalid);
         }
         let (before, kept) = (free(next), reserve());
         assert_ok!(restore(next, at(id, 0)));
@@ -115,7 +115,7 @@ fn a_checkpoint_meanwhile_changes_what_a_successor_has_to_show() {
         let next = successor(id, 0).unwrap();
         let former = restore_proof(next, at(id, 0));
         commit(ALICE, id, 60);
-        assert_noop!(Storage::restore(signed(next), id, 0, former), Error::<Test>::ProofInvalid);
+        assert_noop!(Storage::restore(signed(next), id, 0, former.map(Box::new)), Error::<Test>::ProofInvalid);
         assert_ok!(restore(next, at(id, 0)));
         assert_eq!(book(next).rate, 60 * RATE);
     });
@@ -331,7 +331,7 @@ fn leaving_is_no_way_out_of_a_challenge_or_a_dispute() {
         prove(vault);
         assert_ok!(Storage::dispute(signed(ALICE), id, 0, 3));
         assert_noop!(leave(vault, vec![at(id, 0)]), Error::<Test>::DisputeOpen);
-        assert_ok!(Storage::answer_dispute(signed(vault), id, 0, proof(at(id, 0), 20, 3)));
+        assert_ok!(Storage::answer_dispute(signed(vault), id, 0, Box::new(proof(at(id, 0), 20, 3))));
         assert_ok!(leave(vault, vec![at(id, 0)]));
     });
 }
