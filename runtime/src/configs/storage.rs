@@ -35,9 +35,10 @@ impl<const DIVISOR: u32, const BLOCKS_MIN: u32> Get<u32> for PartOfPeriod<DIVISO
     }
 }
 
-/// What groups and challenges are drawn by: the parent's VRF output, which its author can withhold with its block, but not choose, and
-/// nobody knows before. That of an epoch would be known for an hour, in which a vault could add drives of its own until
-/// the draw falls on what it has, or move others in the index until a group is its own. A block without such an output (there is none on this chain) falls back to the epoch's.
+/// What groups and challenges are drawn by: the parent's VRF output, which its author can withhold with its block, but not
+/// choose, and nobody knows before. That of an epoch would be known for an hour, in which a vault could add drives of its
+/// own until the draw falls on what it has, or move others in the index until a group is its own. A block without such an
+/// output (there is none on this chain) falls back to the epoch's.
 pub struct TurnRandomness;
 impl Randomness<Hash, BlockNumber> for TurnRandomness {
     fn random(subject: &[u8]) -> (Hash, BlockNumber) {

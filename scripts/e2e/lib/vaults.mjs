@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Vaults as real processes, each with an account of its own on a development chain.
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary } from './paths.mjs';
 import { freePorts } from './ports.mjs';
@@ -43,11 +42,6 @@ export class Vault {
 
   kill(signal = 'SIGKILL') {
     return this.process.kill(signal);
-  }
-
-  /** Loses all that it has. */
-  wipe() {
-    rmSync(join(this.data, 'store'), { recursive: true, force: true });
   }
 }
 
