@@ -18,7 +18,11 @@ pub mod pallet_balances;
 #[cfg(not(feature = "sdk-solochain-defaults"))]
 pub mod pallet_names;
 #[cfg(not(feature = "sdk-solochain-defaults"))]
+pub mod pallet_storage;
+#[cfg(not(feature = "sdk-solochain-defaults"))]
 pub mod pallet_transaction_payment;
+#[cfg(not(feature = "sdk-solochain-defaults"))]
+pub mod pallet_vaults;
 #[cfg(not(feature = "sdk-solochain-defaults"))]
 mod rocksdb_weights;
 

@@ -54,6 +54,16 @@ describe('storage', { timeout: seconds(1800) }, () => {
     assert.ok(found >= 0, JSON.stringify(slot));
     return vaults[found];
   };
+  const keepsObjects = (vault) => vault.args.length > 0;
+  /** A slot whose vault keeps objects, or doesn't, and that vault. */
+  const slotWhere = async (fits) => {
+    const { slots } = await driveStatus();
+    for (const slot of slots) {
+      const vault = await keeperOf(slot);
+      if (fits(vault)) return { number: slot.slot, vault };
+    }
+    throw new Error('no vault is like that');
+  };
   const healthy = async () => (await driveStatus()).slots.filter(({ state }) => state === 'healthy').length;
 
   before(async () => {
@@ -61,7 +71,13 @@ describe('storage', { timeout: seconds(1800) }, () => {
     const [node] = network.nodes;
     await node.waitFinalized(2);
     cli = new Cli({ dir: network.dir, url: node.url });
-    vaults = await startVaults(network, cli, 6, { capacity: '4GiB' });
+    mkdirSync(file('bucket'));
+    // Half of them keep their shards as objects: a folder stands for the store, which speaks no protocol of its own then.
+    vaults = await startVaults(network, cli, 3, { capacity: '4GiB' });
+    const objects = (number) => ['--objects', `file://${file(`bucket/${number}`)}`];
+    for (const first of [4, 5, 6]) {
+      vaults.push(...await startVaults(network, cli, 1, { capacity: '4GiB', first, args: objects(first) }));
+    }
   });
 
   after(async () => {
@@ -200,20 +216,29 @@ describe('storage', { timeout: seconds(1800) }, () => {
     await gone.start();
   });
 
-  test('rot on a disk is found and mended', async () => {
-    const { slots } = await driveStatus();
-    const vault = await keeperOf(slots[1]);
-    await vault.kill('SIGTERM');
-    const log = join(vault.data, 'store', 'logs', `${drive}-1.log`);
-    const whole = await hashOf(log);
-    const fd = openSync(log, 'r+');
-    writeSync(fd, Buffer.alloc(2000, 0x5a), 0, 2000, 40 * MIB);
-    closeSync(fd);
-    const broken = await hashOf(log);
-    await vault.start();
-    await cli.ok('vault', 'scrub', '--status', `127.0.0.1:${vault.statusPort}`);
-    await until('the rot is mended', async () => await hashOf(log) !== broken, { timeoutMs: seconds(120), everyMs: 1000 });
-    assert.equal(await hashOf(log), whole);
+  test('rot on a disk, and in an object, is found and mended', async () => {
+    const local = await slotWhere((vault) => !keepsObjects(vault));
+    const remote = await slotWhere(keepsObjects);
+    const bucket = file(`bucket/${remote.vault.number}/${drive}-${remote.number}`);
+    const segments = readdirSync(bucket);
+    // 300 MiB in segments of 8 MiB, and what came before.
+    assert.ok(segments.length > 30, `${segments.length} objects`);
+    for (const [vault, path, offset] of [
+      [local.vault, join(local.vault.data, 'store', 'logs', `${drive}-${local.number}.log`), 40 * MIB],
+      [remote.vault, join(bucket, segments.sort()[5]), 3 * MIB],
+    ]) {
+      await vault.kill('SIGTERM');
+      const whole = await hashOf(path);
+      const fd = openSync(path, 'r+');
+      writeSync(fd, Buffer.alloc(2000, 0x5a), 0, 2000, offset);
+      closeSync(fd);
+      const broken = await hashOf(path);
+      await vault.start();
+      await cli.ok('vault', 'scrub', '--status', `127.0.0.1:${vault.statusPort}`);
+      const now = async () => (existsSync(path) ? hashOf(path) : broken);
+      await until('the rot is mended', async () => await now() !== broken, { timeoutMs: seconds(120), everyMs: 1000 });
+      assert.equal(await hashOf(path), whole);
+    }
   });
 
   test('a closed drive gives back what it did not use', async () => {

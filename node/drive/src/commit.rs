@@ -215,7 +215,12 @@ async fn attempt(
     let Written { head } = manifest.write(plan, segment, &tree, runs).await?;
 
     let (leaves, units) = (log.next(), log.units());
-    let expected = |slot: u8| Receipt { at: SlotAt { drive: state.id, slot }, root: log.root(slot), units };
+    let expected = |slot: u8| Receipt {
+        at: SlotAt { drive: state.id, slot },
+        version: state.version + 1,
+        root: log.root(slot),
+        units,
+    };
     let signatures = fan.receipts(leaves, expected).await?;
     let head = head.to_bytes();
     let outcome = links.iter().map(Link::to_text).collect();

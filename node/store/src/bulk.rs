@@ -78,7 +78,7 @@ pub trait BulkLog: Send + Sync {
     /// # Errors
     /// Of the system.
     fn set_length(&self, bytes: u64) -> io::Result<()>;
-    /// Gives back the room of a part; nobody reads there any more.
+    /// Gives back the room of a part; nobody reads there any more, nor before it.
     ///
     /// # Errors
     /// Of the system.
@@ -182,15 +182,20 @@ impl BulkLog for LocalLog {
     }
 
     fn forget(&self, offset: u64, bytes: u64) -> io::Result<()> {
-        let (Ok(offset), Ok(bytes)) = (offset.try_into(), bytes.try_into()) else { return Ok(()) };
-        if bytes == 0 {
-            return Ok(());
-        }
-        let keep = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        match fallocate(&self.0, keep, offset, bytes) {
-            // A file system without holes keeps the bytes; that costs room and nothing else.
-            Err(nix::errno::Errno::EOPNOTSUPP) | Ok(()) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        give_back(&self.0, offset, bytes)
+    }
+}
+
+/// Makes a hole in a file.
+pub(crate) fn give_back(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    let (Ok(offset), Ok(bytes)) = (offset.try_into(), bytes.try_into()) else { return Ok(()) };
+    if bytes == 0 {
+        return Ok(());
+    }
+    let keep = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    match fallocate(file, keep, offset, bytes) {
+        // A file system without holes keeps the bytes; that costs room and nothing else.
+        Err(nix::errno::Errno::EOPNOTSUPP) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -4,6 +4,8 @@ use std::{io, sync::Arc};
 
 use cairn_primitives::storage::SlotAt;
 
+use crate::ObjectsError;
+
 /// Why the store didn't do it. What is stored is as it was.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,6 +69,12 @@ pub enum StoreError {
     /// The index can't be written; nothing more is taken.
     #[error("the index can't be written: check the disk, and start again")]
     Failed,
+    /// The shards are somewhere else than the store was opened for.
+    #[error("the shards of this store are {0}")]
+    Elsewhere(String),
+    /// The store of objects can't be used.
+    #[error(transparent)]
+    Objects(Arc<ObjectsError>),
     /// A file can't be used.
     #[error("{what}: {source}")]
     Io {

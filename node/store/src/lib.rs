@@ -3,7 +3,8 @@
 //! Logs of shards on a disk, and their index. No network, no chain. `DESIGN.md` beside this crate says why it is as it is.
 //!
 //! - [`Store`]: all logs of a vault: appends, reads, proves, cuts, trims, scrubs.
-//! - [`Bulk`]: where the shards' bytes are; [`LocalDisk`] keeps each log in a file of its own.
+//! - [`Bulk`]: where the shards' bytes are; [`LocalDisk`] keeps each log in a file of its own, [`ObjectDisk`] in objects of S3 and
+//!   its like.
 //!
 //! # Correctness
 //! - A log's end moves only after its bytes and then its index are on disk; who asked for it is told after that.
@@ -17,11 +18,13 @@ mod bulk;
 mod commit;
 mod error;
 mod index;
+mod objects;
 mod slot;
 mod store;
 
 pub use bulk::{Bulk, BulkLog, LocalDisk};
 pub use error::StoreError;
+pub use objects::{ObjectDisk, ObjectsError};
 pub use slot::{Head, Leaf};
 pub use store::{Options, Scrubbed, Shards, Store};
 

@@ -16,7 +16,7 @@ use crate::{
     commit::{Job, Writer},
     index::{Changes, Index},
     slot::Slot,
-    Bulk, BulkLog, Head, LocalDisk, StoreError,
+    Bulk, BulkLog, Head, LocalDisk, ObjectDisk, StoreError,
 };
 
 mod append;
@@ -25,6 +25,12 @@ mod read;
 
 pub use read::{Scrubbed, Shards};
 
+/// Where the logs are, in the store's folder.
+const LOGS_FOLDER: &str = "logs";
+/// Where what isn't an object yet is.
+const TAILS_FOLDER: &str = "tails";
+/// File that says where the objects are.
+const OBJECTS_FILE: &str = "objects";
 /// Logs whose files stay open.
 const OPEN_LOGS_MAX: usize = 256;
 
@@ -72,8 +78,38 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] or [`StoreError::Index`] if it can't be used, also if another process has it open.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let bulk = LocalDisk::new(&folder.join("logs")).map_err(StoreError::io("the folder of the logs"))?;
+        if let Ok(url) = std::fs::read_to_string(folder.join(OBJECTS_FILE)) {
+            return Err(StoreError::Elsewhere(format!("objects of {}: it has to be opened with that", url.trim())));
+        }
+        let bulk = LocalDisk::new(&folder.join(LOGS_FOLDER)).map_err(StoreError::io("the folder of the logs"))?;
         Self::with_bulk(folder, Box::new(bulk), options)
+    }
+
+    /// Opens the store whose shards' bytes are objects at an address, or makes it; see [`ObjectDisk`]. Its index, and what
+    /// isn't uploaded yet, are in a folder of this machine.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`StoreError::Objects`]; [`StoreError::Elsewhere`] if the store is another's or this disk's.
+    pub fn open_objects(folder: &Path, url: &str, options: Options) -> Result<Self, StoreError> {
+        let file = folder.join(OBJECTS_FILE);
+        let url_shown = crate::objects::shown(url);
+        match std::fs::read_to_string(&file) {
+            Ok(known) if known.trim() != url_shown => {
+                return Err(StoreError::Elsewhere(format!("objects of {}, not of {url_shown}", known.trim())));
+            },
+            Ok(_) => {},
+            Err(_) if folder.join("index").exists() => {
+                return Err(StoreError::Elsewhere(format!(
+                    "in {}: a vault that is to keep objects begins with an empty folder",
+                    folder.join(LOGS_FOLDER).display()
+                )));
+            },
+            Err(_) => {},
+        }
+        let disk =
+            ObjectDisk::open(url, &folder.join(TAILS_FOLDER)).map_err(|error| StoreError::Objects(error.into()))?;
+        std::fs::write(&file, url_shown + "\n").map_err(StoreError::io("the note of where the objects are"))?;
+        Self::with_bulk(folder, Box::new(disk), options)
     }
 
     /// Opens a store whose index is in a folder, and whose bytes are somewhere else.

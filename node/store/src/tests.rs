@@ -12,6 +12,7 @@ mod disk;
 mod faults;
 mod logs;
 mod model;
+mod objects;
 
 use disk::Disk;
 

@@ -13,6 +13,8 @@ pub struct Config {
     pub status: Option<SocketAddr>,
     /// Bytes of the disk that stay free.
     pub reserve_bytes: u64,
+    /// Where shards are kept as objects, like `s3://bucket/prefix`; none: in the folder.
+    pub objects: Option<String>,
     /// What others may take of it.
     pub limits: Limits,
     /// How often things are done.
@@ -28,6 +30,7 @@ impl Config {
             listen: Vec::new(),
             status: None,
             reserve_bytes: store.reserve_bytes,
+            objects: None,
             limits: Limits::default(),
             pace: Pace::default(),
         }

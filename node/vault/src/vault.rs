@@ -96,8 +96,11 @@ impl Vault {
             return Err(StartError::OtherKey);
         }
         let options = cairn_store::Options { reserve_bytes: config.reserve_bytes, ..Default::default() };
-        let folder = data.store();
-        let opening = tokio::task::spawn_blocking(move || Store::open(&folder, options));
+        let (folder, objects) = (data.store(), config.objects.clone());
+        let opening = tokio::task::spawn_blocking(move || match objects {
+            Some(url) => Store::open_objects(&folder, &url, options),
+            None => Store::open(&folder, options),
+        });
         let store = Arc::new(opening.await.unwrap_or(Err(StoreError::Failed))?);
         let tls = TlsAcceptor::from(cairn_wire::tls::server_config(&key)?);
 

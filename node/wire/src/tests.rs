@@ -188,7 +188,7 @@ async fn a_connection_that_ends_tells_all_who_wait() {
 async fn receipts_are_the_vaults_own_and_for_the_slot_that_was_asked_for() {
     let key = ServiceKey::generate().unwrap();
     let other = ServiceKey::generate().unwrap();
-    let receipt = Receipt { at: AT, root: [1; 32], units: 9 };
+    let receipt = Receipt { at: AT, version: 1, root: [1; 32], units: 9 };
     let elsewhere = Receipt { at: SlotAt { drive: 1, slot: 3 }, ..receipt };
     for (receipt, signature, good) in [
         (receipt, key.sign(&receipt.to_sign(&GENESIS)), true),

@@ -99,7 +99,7 @@ fn signatures<T: Config>(id: DriveId, root: [u8; 32], units: u64) -> Signatures 
         let at = SlotAt { drive: id, slot };
         let vault = Slots::<T>::get(at)?.vault?;
         let key = pallet_vaults::Vaults::<T>::get(vault)?.service_key;
-        let message = Receipt { at, root, units }.to_sign(&genesis);
+        let message = Receipt { at, version: drive.version + 1, root, units }.to_sign(&genesis);
         sp_io::crypto::ed25519_sign(id_of_keys().into(), &key.into(), &message).map(|signature| signature.0)
     };
     BoundedVec::truncate_from((0..drive.coding.slots()).map(of).collect())

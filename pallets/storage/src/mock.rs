@@ -266,6 +266,11 @@ pub fn genesis() -> [u8; 32] {
     Storage::genesis()
 }
 
+/// What a vault signs for a log of so many units, for the drive's next version.
+pub fn receipt(at: SlotAt, units: u64) -> Receipt {
+    Receipt { at, version: drive(at.drive).version + 1, root: root(at, units), units }
+}
+
 pub fn sign(vault: u32, receipt: Receipt, genesis: &[u8; 32]) -> [u8; 64] {
     pair(vault).sign(&receipt.to_sign(genesis)).0
 }
@@ -280,8 +285,7 @@ pub fn signatures(id: DriveId, units: u64, without: &[u8]) -> Signatures {
     let slots = drive(id).coding.slots();
     let of = |slot_number: u8| {
         let vault = slot(id, slot_number).vault.filter(|_| !without.contains(&slot_number))?;
-        let receipt = Receipt { at: at(id, slot_number), root: root(at(id, slot_number), units), units };
-        Some(sign(number(&vault), receipt, &genesis()))
+        Some(sign(number(&vault), receipt(at(id, slot_number), units), &genesis()))
     };
     (0..slots).map(of).collect::<Vec<_>>().try_into().unwrap()
 }

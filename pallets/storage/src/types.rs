@@ -84,6 +84,8 @@ pub struct Drive<AccountId> {
     pub rate: Balance,
     /// Block up to which it has paid.
     pub since: u32,
+    /// Plancks that it has paid up to then.
+    pub spent: Balance,
     /// Plancks held from the owner, grants not counted.
     pub deposit: Balance,
     /// Block in which it was made.

@@ -89,6 +89,11 @@ pub fn account(number: u32) -> AccountId {
     AccountId::new(bytes)
 }
 
+/// Gives an account beyond those of the genesis what a vault needs.
+pub fn endow(number: u32) {
+    let _ = <Balances as frame_support::traits::fungible::Mutate<_>>::mint_into(&account(number), ENDOWMENT);
+}
+
 pub fn signed(number: u32) -> RuntimeOrigin {
     RuntimeOrigin::signed(account(number))
 }

@@ -57,7 +57,11 @@ impl pallet_vaults::Config for Runtime {
     type BondPerUnit = ConstU128<{ BOND_PER_GIB / UNITS_PER_GIB as Balance }>;
     type BondMin = ConstU128<{ 10 * CRN }>;
     type Ledger = crate::Storage;
+    // The variant with the SDK's weights has none for a pallet that is not the SDK's.
+    #[cfg(feature = "sdk-solochain-defaults")]
     type WeightInfo = ();
+    #[cfg(not(feature = "sdk-solochain-defaults"))]
+    type WeightInfo = crate::weights::pallet_vaults::WeightInfo<Runtime>;
 }
 
 impl pallet_storage::Config for Runtime {
@@ -73,5 +77,9 @@ impl pallet_storage::Config for Runtime {
     type DisputeBlocks = PartOfPeriod<8, 8>;
     type RestoreBlocks = PartOfPeriod<2, 40>;
     type ReservePpm = ConstU32<20_000>;
+    // The variant with the SDK's weights has none for a pallet that is not the SDK's.
+    #[cfg(feature = "sdk-solochain-defaults")]
     type WeightInfo = ();
+    #[cfg(not(feature = "sdk-solochain-defaults"))]
+    type WeightInfo = crate::weights::pallet_storage::WeightInfo<Runtime>;
 }

@@ -27,7 +27,7 @@ export class Vault {
     this.process = new Background({
       name: this.name, command: binary('cairn'), env: this.cli.env, log: join(this.network.dir, `${this.name}.log`),
       args: ['--url', this.cli.url, ...this.as, 'vault', 'run', '--data', this.data, '--listen', `127.0.0.1:${this.port}`,
-        '--status', `127.0.0.1:${this.statusPort}`, '--read-limit', '4GiB', ...this.args],
+        '--status', `127.0.0.1:${this.statusPort}`, ...this.args],
     });
     await until(`${this.name} listens`, async () => {
       if (!this.process.alive) throw new Error('it has ended');

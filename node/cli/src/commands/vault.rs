@@ -127,6 +127,10 @@ pub struct Run {
     /// Room on the disk that stays free
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     reserve: String,
+    /// Keep shards as objects at this address, like s3://bucket/prefix, gs:// or az://; credentials come from the environment
+    /// (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT, ...). What isn't uploaded yet is in the vault's folder
+    #[arg(long, value_name = "URL", env = "CAIRN_VAULT_OBJECTS")]
+    objects: Option<String>,
     /// Bytes a second that one address may read, on average
     #[arg(long, value_name = "SIZE", default_value = "32MiB")]
     read_limit: String,

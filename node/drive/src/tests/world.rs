@@ -117,7 +117,7 @@ impl Vault {
                 let range = range_of(log);
                 *self.sealed.lock().expect("no panic") = (leaves, chain.state().version + 1);
                 let root = if fault == Fault::Lies { [0; 32] } else { range.root() };
-                let receipt = Receipt { at, root, units: range.units() };
+                let receipt = Receipt { at, version: chain.state().version + 1, root, units: range.units() };
                 (Answer::Sealed { receipt, signature: self.key.sign(&receipt.to_sign(&GENESIS)) }, Vec::new())
             },
             Request::Read { at, first_leaf, count } => {
@@ -241,6 +241,7 @@ impl FakeChain {
         for (slot, signature) in commit.signatures.iter().enumerate() {
             let receipt = Receipt {
                 at: SlotAt { drive: DRIVE, slot: slot as u8 },
+                version: state.version + 1,
                 root: commit.roots[slot],
                 units: commit.units,
             };

@@ -167,17 +167,17 @@ impl Store {
         })
     }
 
-    /// Promises a log to be kept as it is, for the drive's version `version`, and keeps the receipt that says so.
+    /// Promises a log to be kept as it is until the drive is at the receipt's version, and keeps the receipt.
     ///
     /// # Errors
     /// [`StoreError::Changed`] if the log isn't what the receipt says.
-    pub fn seal(&self, receipt: Receipt, signature: [u8; 64], version: u64) -> Result<(), StoreError> {
+    pub fn seal(&self, receipt: Receipt, signature: [u8; 64]) -> Result<(), StoreError> {
         self.change_head(receipt.at, move |head, changes| {
             if (head.range.units(), head.range.root()) != (receipt.units, receipt.root) {
                 return Err(StoreError::Changed);
             }
             head.sealed_leaves = head.range.leaves();
-            head.sealed_version = head.sealed_version.max(version);
+            head.sealed_version = head.sealed_version.max(receipt.version);
             changes.receipt(&receipt, &signature);
             Ok(true)
         })

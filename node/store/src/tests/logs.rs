@@ -140,8 +140,8 @@ fn reading_gives_what_fits_and_at_least_one() {
 fn a_removed_log_leaves_nothing_behind() {
     let mut bench = Bench::with_log();
     bench.append(0, &small(5)).expect("they are taken");
-    let receipt = Receipt { at: AT, root: range_of(&small(5)).root(), units: 5 };
-    bench.store().seal(receipt, [7; 64], 1).expect("it is what the log is");
+    let receipt = Receipt { at: AT, version: 1, root: range_of(&small(5)).root(), units: 5 };
+    bench.store().seal(receipt, [7; 64]).expect("it is what the log is");
     assert_eq!(bench.store().receipt(AT).expect("readable"), Some((receipt, [7; 64])));
     bench.store().remove(AT).expect("it is there");
     assert!(bench.store().head(AT).is_none() && bench.disk.bytes(AT).is_none());
@@ -160,12 +160,12 @@ fn what_a_receipt_promised_is_kept_until_the_drive_has_moved_on() {
     let mut bench = Bench::with_log();
     bench.append(0, &small(5)).expect("they are taken");
     let range = range_of(&small(5));
-    let receipt = |units, root| Receipt { at: AT, root, units };
+    let receipt = |units, root| Receipt { at: AT, version: 3, root, units };
     for wrong in [receipt(4, range.root()), receipt(5, [0; 32]), receipt(4, range_of(&small(4)).root())] {
-        assert!(matches!(bench.store().seal(wrong, [0; 64], 3), Err(StoreError::Changed)));
+        assert!(matches!(bench.store().seal(wrong, [0; 64]), Err(StoreError::Changed)));
     }
     bench.append(3, &small(5)[3..]).expect("nothing is promised yet");
-    bench.store().seal(receipt(5, range.root()), [0; 64], 3).expect("it is what the log is");
+    bench.store().seal(receipt(5, range.root()), [0; 64]).expect("it is what the log is");
     bench.restart();
     bench.store().unseal(AT, 2).expect("the drive isn't there yet");
     assert!(matches!(bench.append(4, &[]), Err(StoreError::Kept { leaves: 5 })));

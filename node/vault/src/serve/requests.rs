@@ -191,10 +191,10 @@ pub(super) async fn seal(shared: &Arc<Shared>, session: Session, at: SlotAt, lea
         if range.leaves() != leaves {
             return Err(StoreError::Gap { leaves: range.leaves() });
         }
-        let receipt = Receipt { at, root: range.root(), units: range.units() };
+        let receipt = Receipt { at, version: session.version(), root: range.root(), units: range.units() };
         let signature = key.sign(&receipt.to_sign(&genesis));
         // Kept before it is told: from then on this vault may be liable.
-        store.seal(receipt, signature, session.version())?;
+        store.seal(receipt, signature)?;
         Ok((receipt, signature))
     });
     match sealed.await {

@@ -282,6 +282,7 @@ impl Group {
                 head: Vec::new(),
                 key_generation: 0,
                 escrow: 1,
+                spent: 0,
                 rate_per_block: 1,
                 dry_block: None,
                 deposit: 0,

@@ -136,6 +136,8 @@ pub struct DriveInfo<AccountId> {
     pub key_generation: u32,
     /// Plancks left to pay for it.
     pub escrow: u128,
+    /// Plancks that it has paid so far.
+    pub spent: u128,
     /// Plancks that it pays in each block.
     pub rate_per_block: u128,
     /// Block in which the escrow ends, and the drive with it, if nothing changes.

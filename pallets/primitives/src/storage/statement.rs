@@ -41,6 +41,8 @@ pub struct SlotAt {
 pub struct Receipt {
     /// Where.
     pub at: SlotAt,
+    /// The version that the log is to be committed as: the vault is free again once the drive has reached it.
+    pub version: u64,
     /// The log's root, which binds its number of shards.
     pub root: [u8; 32],
     /// The log's units.

@@ -27,7 +27,8 @@ impl<T: Config> Pallet<T> {
         ensure!(signed >= usize::from(drive.coding.signatures_min()), Error::<T>::TooFewSignatures);
 
         Self::settle_drive(&mut drive);
-        let (period, genesis) = (Self::period(), Self::genesis());
+        drive.version = expected_version.saturating_add(1);
+        let (version, period, genesis) = (drive.version, Self::period(), Self::genesis());
         let (before, from_units) = (drive.duty(period), drive.units);
         let rate_before = drive.rate;
         drive.units = units;
@@ -40,7 +41,7 @@ impl<T: Config> Pallet<T> {
             let duty = if slot.state == SlotState::Healthy { before } else { Duty::default() };
             match (slot.vault.clone(), signature) {
                 (Some(vault), Some(signature)) => {
-                    Self::ensure_signed(&vault, Receipt { at, root, units }, &genesis, signature)?;
+                    Self::ensure_signed(&vault, Receipt { at, version, root, units }, &genesis, signature)?;
                     Self::turn_duty(at, &vault, &mut slot, duty, after);
                     slot.proven_block = Some(Self::now());
                     slot.behind_block = None;
@@ -67,9 +68,7 @@ impl<T: Config> Pallet<T> {
             ensure!(affordable, Error::<T>::EscrowTooSmall);
             Self::enqueue_ending(id, &mut drive)?;
         }
-        drive.version = drive.version.saturating_add(1);
         drive.head = head.clone();
-        let version = drive.version;
         Drives::<T>::insert(id, drive);
         let signatures = signed as u8;
         Self::deposit_event(Event::Checkpointed {

@@ -70,6 +70,7 @@ impl<T: Config> Pallet<T> {
             escrow,
             rate: 0,
             since: now,
+            spent: 0,
             deposit,
             created_block: now,
             queued_block: None,

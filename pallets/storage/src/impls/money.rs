@@ -155,6 +155,7 @@ impl<T: Config> Pallet<T> {
             frame_support::defensive!("a drive outlived its escrow");
         }
         drive.escrow = drive.escrow.saturating_sub(owed);
+        drive.spent = drive.spent.saturating_add(owed);
         drive.since = now;
     }
 

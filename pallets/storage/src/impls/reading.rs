@@ -93,6 +93,7 @@ impl<T: Config> Pallet<T> {
             head: drive.head.into_inner(),
             key_generation: drive.key_generation,
             escrow: drive.escrow,
+            spent: drive.spent,
             rate_per_block: drive.rate,
             dry_block,
             deposit: drive.deposit.saturating_add(drive.grant_deposits),

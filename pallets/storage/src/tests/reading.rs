@@ -79,7 +79,12 @@ fn a_drive_tells_what_it_has_left_and_until_when() {
         grant(ALICE, id, BOB, Role::Reader);
         run_by(3);
         let found = Storage::api_drive(id).unwrap();
-        assert_eq!(found.escrow, drive(id).escrow - 3 * 4 * 10 * RATE);
+        let spent = 3 * 4 * 10 * RATE;
+        assert_eq!((found.escrow, found.spent), (drive(id).escrow - spent, spent));
+        run_by(2);
+        assert_ok!(Storage::top_up(signed(BOB), id, 1));
+        assert_eq!((drive(id).spent, Storage::api_drive(id).unwrap().spent), (spent / 3 * 5, spent / 3 * 5));
+        let found = Storage::api_drive(id).unwrap();
         assert_eq!(found.deposit, DRIVE_DEPOSIT + 4 * SLOT_DEPOSIT + GRANT_DEPOSIT);
         assert_eq!(found.dry_block, Some(now() + (found.escrow / found.rate_per_block) as u32));
         assert_eq!((found.slots.len(), found.slots[1].state), (4, SlotState::Healthy));

@@ -186,6 +186,34 @@ fn a_wide_group_is_drawn_without_replacement() {
     });
 }
 
+/// `scripts/bench draw`: a draw's time shouldn't grow with the vaults that there are.
+#[test]
+#[ignore = "a measurement, not a test"]
+fn what_a_draw_takes_among_many_vaults() {
+    const DRAWS: u32 = 2_000;
+    crate::mock::PeriodBlocks::set(28_800);
+    ExtBuilder.build().execute_with(|| {
+        let (mut registered, mut first) = (0, None);
+        for vaults in [1_000, 10_000, 100_000] {
+            for number in registered..vaults {
+                endow(number);
+                // Of 17 asks and 2,000 sizes.
+                register(number, 100 + u64::from(number % 2_000), 10 + u128::from(number % 17));
+            }
+            registered = vaults;
+            for count in [4, 16] {
+                let begun = std::time::Instant::now();
+                for number in 0..DRAWS {
+                    Vaults::draw_by(seed(number.into()), wanted(18, 150, &[]), count).expect("there are enough");
+                }
+                let micros = begun.elapsed().as_micros() as f64 / f64::from(DRAWS);
+                let ratio = micros / *first.get_or_insert(micros);
+                println!("{vaults} vaults, {count} drawn: {micros:.1} us, {ratio:.2} of the first");
+            }
+        }
+    });
+}
+
 #[test]
 fn dice_are_even() {
     let mut dice = seed(7);

@@ -120,6 +120,7 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
                 human(block_time.saturating_mul(terms.period_blocks))
             ),
         ),
+        ("paid so far", token.format(drive.spent)),
         ("escrow", token.format(drive.escrow)),
         ("paid for", ends(&drive, now, block_time)),
         ("deposit", token.format(drive.deposit)),
@@ -145,7 +146,7 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
         "units": drive.units, "trimmed_units": drive.trimmed_units, "capacity_units": drive.capacity_units,
         "public": matches!(drive.visibility, Visibility::Public(_)), "key_generation": drive.key_generation,
         "price": token.json(drive.price), "escrow": token.json(drive.escrow), "deposit": token.json(drive.deposit),
-        "cost_per_period": token.json(per_period), "dry_block": drive.dry_block,
+        "cost_per_period": token.json(per_period), "cost_so_far": token.json(drive.spent), "dry_block": drive.dry_block,
         "cost_ahead": ahead(&drive, now, &token), "slots": slots_json,
     });
     Ok(Report::new(text, json))
