@@ -17,6 +17,28 @@ impl<T: Config> Pallet<T> {
         signatures: Signatures,
         head: Head,
     ) -> DispatchResult {
+        let genesis = Self::genesis();
+        Self::checkpoint_with(who, id, expected_version, units, roots, signatures, head, |vault, receipt, signature| {
+            Self::ensure_signed(vault, receipt, &genesis, signature)
+        })
+    }
+
+    /// What [`Call::checkpoint`](crate::Call::checkpoint) does, whatever says that a signature is a vault's: the simulator
+    /// knows it without checking. What was changed before an error is for the caller to roll back.
+    ///
+    /// # Errors
+    /// Those of the call.
+    #[allow(clippy::too_many_arguments)]
+    pub fn checkpoint_with(
+        who: T::AccountId,
+        id: DriveId,
+        expected_version: u64,
+        units: u64,
+        roots: Roots,
+        signatures: Signatures,
+        head: Head,
+        ensure_signed: impl Fn(&T::AccountId, Receipt, [u8; 64]) -> Result<(), Error<T>>,
+    ) -> DispatchResult {
         let mut drive = Self::writable_drive(&who, id)?;
         ensure!(drive.version == expected_version, Error::<T>::VersionStale);
         ensure!(units >= drive.units, Error::<T>::UnitsShrink);
@@ -28,7 +50,7 @@ impl<T: Config> Pallet<T> {
 
         Self::settle_drive(&mut drive);
         drive.version = expected_version.saturating_add(1);
-        let (version, period, genesis) = (drive.version, Self::period(), Self::genesis());
+        let (version, period) = (drive.version, Self::period());
         let (before, from_units) = (drive.duty(period), drive.units);
         let rate_before = drive.rate;
         drive.units = units;
@@ -41,7 +63,7 @@ impl<T: Config> Pallet<T> {
             let duty = if slot.state == SlotState::Healthy { before } else { Duty::default() };
             match (slot.vault.clone(), signature) {
                 (Some(vault), Some(signature)) => {
-                    Self::ensure_signed(&vault, Receipt { at, version, root, units }, &genesis, signature)?;
+                    ensure_signed(&vault, Receipt { at, version, root, units }, signature)?;
                     Self::turn_duty(at, &vault, &mut slot, duty, after);
                     slot.proven_block = Some(Self::now());
                     slot.behind_block = None;

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the group's watchers do, and what the chain's events say: who was slashed, and whether that was right.
+
+use cairn_primitives::storage::{SlotAt, SlotState, CHUNKS_PER_UNIT};
+use pallet_storage::{Books, Disputes, Drives, Error, Event, LiableSlots, SlotCause, WeightInfo as StorageWeights};
+
+use super::World;
+use crate::{
+    figures::{Kind, Punished},
+    logs,
+    runtime::{account, number, signed, Runtime, RuntimeEvent, Storage, System, ENVELOPE_BYTES},
+    schedule::Happening,
+};
+
+/// Minutes that a watcher tries for before it accuses.
+const TRIES_MINUTES: f64 = 3.0;
+/// How often each slot is asked for a chunk in a period, by all others of its group together: that is what a vault's pace
+/// comes to (`node/vault`: three questions a period for each slot it has).
+const QUESTIONS_PER_SLOT: f64 = 3.0;
+
+/// Why a vault did not show something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Why {
+    /// It went for good.
+    Gone,
+    /// It was down all the time in which it could have.
+    Down,
+    /// It lacked the bytes, and could not get them from its group.
+    Bytes,
+    /// None of these: it should have been able to.
+    Unexplained,
+}
+
+/// What a vault was blamed for last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Blame {
+    /// Nothing yet.
+    Nothing,
+    /// Misses in a row.
+    InRow,
+    /// Its score, or misses too often.
+    TooOften,
+    /// Disputes.
+    Disputes,
+    /// Slots that it was to rebuild.
+    Rebuilding,
+}
+
+impl World {
+    /// When a vault that isn't reached will be accused next.
+    pub(crate) fn plan_accusation(&mut self, vault: u32, first: bool) {
+        if self.params.accuse_hours < 0.0 {
+            return;
+        }
+        let slots: u32 = Books::<Runtime>::get(account(vault)).classes.0.iter().sum();
+        if slots == 0 {
+            return;
+        }
+        let days = self.of_network.exponential(1.0 / (QUESTIONS_PER_SLOT * f64::from(slots)));
+        let wait = match first {
+            true => self.params.blocks(self.params.accuse_hours / 24.0) + self.seconds(60.0 * TRIES_MINUTES),
+            false => 0,
+        };
+        let block = self.now.saturating_add(wait).saturating_add(self.params.blocks(days).max(1));
+        self.schedule.put(block, Happening::Accuses(vault, self.machines[vault as usize].outages));
+    }
+
+    pub(crate) fn accuses(&mut self, vault: u32, outage: u32) {
+        let machine = &self.machines[vault as usize];
+        if machine.left || machine.up() || machine.outages != outage {
+            return;
+        }
+        self.plan_accusation(vault, false);
+        let Some(at) = self.some_slot(vault) else { return };
+        let Some(drive) = Drives::<Runtime>::get(at.drive) else { return };
+        let others: Vec<u32> = (0..drive.coding.slots())
+            .filter(|slot| *slot != at.slot)
+            .filter_map(|slot| Self::holder(SlotAt { slot, ..at }))
+            .filter(|(other, state)| *state == SlotState::Healthy && self.machines[*other as usize].up())
+            .map(|(other, _)| other)
+            .collect();
+        // Nobody accuses who can't reach another of the group.
+        if others.len() < 2 {
+            return;
+        }
+        let accuser = others[self.of_network.below(others.len() as u64) as usize];
+        let chunk = drive.trimmed_units * CHUNKS_PER_UNIT;
+        if Disputes::<Runtime>::contains_key(at) {
+            return;
+        }
+        match Storage::dispute(signed(accuser), at.drive, at.slot, chunk) {
+            Ok(()) => {
+                self.machines[vault as usize].accused.push(at);
+                self.figures.disputes += 1;
+            },
+            Err(error) if error == Error::<Runtime>::QueueFull.into() => self.figures.disputes_no_room += 1,
+            Err(error) => self.figures.refuse("dispute", error),
+        }
+        self.sent(Kind::Dispute, <() as StorageWeights>::dispute(), ENVELOPE_BYTES + 20);
+    }
+
+    /// Any of the slots that a vault is liable for.
+    fn some_slot(&mut self, vault: u32) -> Option<SlotAt> {
+        let who = account(vault);
+        let classes = Books::<Runtime>::get(&who).classes.0;
+        let mut left = self.of_network.below(classes.iter().map(|count| u64::from(*count)).sum()) as u32;
+        let class = classes.iter().position(|count| match left.checked_sub(*count) {
+            Some(rest) => {
+                left = rest;
+                false
+            },
+            None => true,
+        })?;
+        LiableSlots::<Runtime>::get(who, (class as u8, left))
+    }
+
+    pub(crate) fn answers(&mut self, vault: u32, at: SlotAt) {
+        if !self.machines[vault as usize].up() {
+            return;
+        }
+        let Some(dispute) = Disputes::<Runtime>::get(at) else {
+            self.machines[vault as usize].accused.retain(|other| *other != at);
+            return;
+        };
+        if !self.is_intact(at) && !self.can_rebuild(at, vault) {
+            self.machines[vault as usize].lacked_block = self.now;
+            self.schedule.put(self.now + self.params.hours(0.3), Happening::Answers(vault, at));
+            return;
+        }
+        let proof = logs::prove(dispute.target.units, dispute.target.chunk);
+        if let Err(error) = Storage::answer_dispute(signed(vault), at.drive, at.slot, Box::new(proof)) {
+            self.figures.refuse("answer_dispute", error.error);
+        }
+        self.machines[vault as usize].accused.retain(|other| *other != at);
+        let bytes = ENVELOPE_BYTES + 12 + logs::proof_bytes(dispute.target.units);
+        self.sent(Kind::Answer, <() as StorageWeights>::answer_dispute(), bytes);
+    }
+
+    /// Why a vault did not show what it was asked for in these blocks, now that they are over.
+    fn why(&self, vault: u32, from: u32, to: u32) -> Why {
+        let machine = &self.machines[vault as usize];
+        // As long as it takes to see a block, to read, and to get a transaction in.
+        let margin = self.seconds(120.0) + 3;
+        let up = match machine.up() {
+            true => machine.since + margin < to,
+            false => machine.since > from + margin,
+        };
+        if machine.gone {
+            return Why::Gone;
+        }
+        if !up {
+            return Why::Down;
+        }
+        if machine.lacked_block >= from {
+            return Why::Bytes;
+        }
+        Why::Unexplained
+    }
+
+    fn punish(&mut self, why: Why, how: Punished, amount: u128) {
+        let outage = (self.alive_count - self.up_count) * 3 > self.alive_count;
+        self.figures.punish(why, how, amount, outage);
+    }
+
+    pub(crate) fn watch_events(&mut self) {
+        let events: Vec<RuntimeEvent> = System::read_events_no_consensus().map(|record| record.event).collect();
+        for event in events {
+            match event {
+                RuntimeEvent::Storage(event) => self.watch_event(event),
+                RuntimeEvent::Vaults(pallet_vaults::Event::ScoreChanged { who, cause, .. }) => {
+                    use pallet_vaults::Cause;
+                    let blame = match cause {
+                        Cause::Missed => Blame::TooOften,
+                        Cause::DisputeLost | Cause::AccusationWrong => Blame::Disputes,
+                        Cause::RestoreMissed => Blame::Rebuilding,
+                        _ => continue,
+                    };
+                    self.machines[number(&who) as usize].blamed = blame;
+                },
+                _ => {},
+            }
+        }
+    }
+
+    fn watch_event(&mut self, event: Event<Runtime>) {
+        match event {
+            Event::Challenged { vault, targets, .. } => {
+                let vault = number(&vault);
+                self.figures.challenged += 1;
+                if targets > 0 && self.machines[vault as usize].up() {
+                    let soon = 1 + self.of_vaults.below(self.seconds(60.0).max(1).into()) as u32;
+                    self.schedule.put(self.now + soon, Happening::Proves(vault));
+                }
+            },
+            Event::Proven { .. } => self.figures.proven += 1,
+            Event::PayForfeited { vault, turn_block, missed: true, amount } => {
+                let vault = number(&vault);
+                let deadline = self.deadline();
+                let why = self.why(vault, turn_block, turn_block + deadline);
+                self.machines[vault as usize].blamed = Blame::InRow;
+                self.misses.insert((vault, turn_block), why);
+                self.punish(why, Punished::Pay, amount);
+            },
+            Event::MissJudged { vault, turn_block, slashed, .. } => {
+                let why = self.misses.remove(&(number(&vault), turn_block)).unwrap_or(Why::Unexplained);
+                match slashed {
+                    0 => self.figures.forgiven += 1,
+                    _ => self.punish(why, Punished::Miss, slashed),
+                }
+            },
+            Event::DisputeLost { at, accused, slashed, .. } => {
+                let vault = number(&accused);
+                self.machines[vault as usize].accused.retain(|other| *other != at);
+                let why = self.why(vault, self.now.saturating_sub(self.deadline()), self.now);
+                self.punish(why, Punished::Dispute, slashed);
+            },
+            Event::ProofWrong { slashed, .. } => self.punish(Why::Unexplained, Punished::Wrong, slashed),
+            Event::VaultEjected { vault, slots } => self.ejected(number(&vault), slots),
+            Event::SlotChanged { at, from, from_state, to, to_state, cause } => {
+                let to = to.map(|who| number(&who));
+                self.slot_changed(at, from.map(|who| number(&who)), from_state, to, to_state, cause);
+            },
+            Event::SuccessorChanged { at, to: Some(vault), .. } => {
+                let vault = number(&vault);
+                let block = self.plan_rebuild(vault, at);
+                self.schedule.put(block, Happening::Restores(vault, at));
+            },
+            Event::SuccessorChanged { to: None, .. } => self.figures.successors_changed += 1,
+            Event::DriveRunsDry { drive, .. } => {
+                self.schedule.put(self.now + 1, Happening::DriveTopUp(drive));
+            },
+            Event::DriveEnded { drive, cause, .. } => self.drive_ended(drive, cause),
+            _ => {},
+        }
+    }
+
+    fn deadline(&self) -> u32 {
+        self.params.day_blocks / 8
+    }
+
+    fn ejected(&mut self, vault: u32, slots: u32) {
+        let machine = &self.machines[vault as usize];
+        let outage = (self.alive_count - self.up_count) * 3 > self.alive_count;
+        self.figures.eject(machine.blamed, machine.gone, slots, outage);
+        if !machine.gone {
+            self.schedule.put(self.now + self.params.hours(1.0), Happening::VaultTidies(vault));
+        }
+    }
+
+    fn slot_changed(
+        &mut self,
+        at: SlotAt,
+        from: Option<u32>,
+        from_state: SlotState,
+        to: Option<u32>,
+        to_state: SlotState,
+        cause: SlotCause,
+    ) {
+        let now = self.now;
+        let Some(bytes) = self.bytes(at.drive) else { return };
+        let needed = bytes.needed;
+        match (from_state == SlotState::Healthy, to_state == SlotState::Healthy) {
+            (true, false) => bytes.healthy -= 1,
+            (false, true) => bytes.healthy += 1,
+            _ => {},
+        }
+        match (to, to_state) {
+            (None, _) => {
+                self.lose(at);
+                self.empty.insert(at, now);
+                self.figures.vacated += 1;
+            },
+            (Some(vault), SlotState::Behind) => {
+                self.lose(at);
+                self.figures.behind += 1;
+                let soon = now + 2 + self.of_vaults.below(self.seconds(300.0).max(1).into()) as u32;
+                self.schedule.put(soon, Happening::Restores(vault, at));
+            },
+            (Some(_), _) => {
+                if let Some(since) = self.empty.remove(&at) {
+                    self.figures.refilled(needed, now - since);
+                }
+                if cause == SlotCause::Restored && from.is_some() {
+                    self.figures.handed_over += 1;
+                }
+            },
+        }
+    }
+
+    fn drive_ended(&mut self, drive: u64, cause: pallet_storage::EndCause) {
+        self.figures.end_drive(cause);
+        let slots = 4 * self.drives[drive as usize].needed;
+        self.drives[drive as usize].ended = true;
+        for slot in 0..slots {
+            let at = SlotAt { drive, slot };
+            self.missing.remove(&at);
+            self.empty.remove(&at);
+        }
+        let days = self.of_drives.exponential(0.5);
+        self.schedule.put(self.now + 1 + self.params.blocks(days), Happening::DriveBegins);
+    }
+}
