@@ -27,6 +27,20 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Bytes before a payload.
 const HEAD: usize = 12;
 
+/// Takes the books in a folder: they are free again when what is returned is dropped, or the process ends however.
+///
+/// # Errors
+/// Of the system, or another process has them.
+pub fn lock(dir: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
+    file.try_lock().map_err(|error| {
+        let text =
+            format!("another process uses the books in {}: {error}; stop it, or give another --data", dir.display());
+        io::Error::new(io::ErrorKind::WouldBlock, text)
+    })?;
+    Ok(file)
+}
+
 /// Reads all records of a file, oldest first; none if there is no file. Cuts a half-written end off.
 ///
 /// # Errors

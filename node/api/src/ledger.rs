@@ -23,7 +23,7 @@ use cairn_client::chain::marketplace::{Standing, Status};
 use cairn_voucher::{Bytes32, Signature, Voucher};
 use codec::{Decode, DecodeAll, Encode};
 
-pub use account::{Account, Counts, Refusal, Terms};
+pub use account::{Account, Charge, Counts, Refusal, Terms};
 
 use crate::journal;
 
@@ -85,7 +85,8 @@ impl Ledger {
     pub fn read(path: &Path) -> io::Result<HashMap<Who, Counts>> {
         let mut accounts: HashMap<Who, Counts> = HashMap::new();
         for payload in journal::read(path)? {
-            let unknown = |_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is of another version", path.display()));
+            let unknown =
+                |_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is of another version", path.display()));
             match Record::decode_all(&mut &payload[..]).map_err(unknown)? {
                 Record::Opened(who, counts) => drop(accounts.insert(who, counts)),
                 Record::Voucher(voucher, signature) => {

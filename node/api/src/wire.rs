@@ -285,7 +285,15 @@ mod tests {
     use super::*;
 
     fn opening() -> Opening {
-        Opening { consumer: [1; 32], signer: [2; 32], epoch: 3, provider: [4; 32], api: 5, token_hash: [6; 32], at_ms: 7 }
+        Opening {
+            consumer: [1; 32],
+            signer: [2; 32],
+            epoch: 3,
+            provider: [4; 32],
+            api: 5,
+            token_hash: [6; 32],
+            at_ms: 7,
+        }
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl HttpBody for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            Body::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|b| Ok(Frame::data(b)))),
+            Body::Whole(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|b| Ok(Frame::data(b))))
+            },
             Body::Passing(incoming, _) => Pin::new(incoming).poll_frame(cx),
             Body::Resumed(first, incoming) => match first.take().filter(|bytes| !bytes.is_empty()) {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),

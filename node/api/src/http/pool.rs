@@ -211,7 +211,8 @@ impl Endpoint {
             }
         }
         let mut sender = self.connect().await?;
-        let response = timeout(patience, sender.send_request(request)).await.map_err(|_| SendError::Slow(patience))??;
+        let response =
+            timeout(patience, sender.send_request(request)).await.map_err(|_| SendError::Slow(patience))??;
         self.keep(sender);
         Ok(response)
     }
@@ -237,7 +238,8 @@ impl Endpoint {
     async fn connect(&self) -> Result<SendRequest<Body>, SendError> {
         let failed = |reason: String| SendError::Connect { at: self.base.to_string(), reason };
         let connecting = async {
-            let stream = TcpStream::connect((self.base.host.as_str(), self.base.port)).await.map_err(|e| e.to_string())?;
+            let stream =
+                TcpStream::connect((self.base.host.as_str(), self.base.port)).await.map_err(|e| e.to_string())?;
             stream.set_nodelay(true).map_err(|error| error.to_string())?;
             if !self.base.tls {
                 return self.shake_hands(TokioIo::new(stream)).await;
@@ -247,7 +249,9 @@ impl Endpoint {
             self.shake_hands(TokioIo::new(stream.map_err(|error| error.to_string())?)).await
         };
         let connected = timeout(CONNECT_TIMEOUT, connecting).await;
-        connected.unwrap_or_else(|_| Err(format!("it took longer than {} s", CONNECT_TIMEOUT.as_secs()))).map_err(failed)
+        connected
+            .unwrap_or_else(|_| Err(format!("it took longer than {} s", CONNECT_TIMEOUT.as_secs())))
+            .map_err(failed)
     }
 
     async fn shake_hands<S>(&self, stream: S) -> Result<SendRequest<Body>, String>

@@ -35,8 +35,15 @@ fn voucher(value: u128) -> (Voucher, Signature) {
 }
 
 fn standing() -> Standing {
-    let signer =
-        Signer { epoch: 3, cap: 100 * ONE, spent: 0, closes_at_ms: 10_000_000, revoked: false, provider: None, set_aside: 0 };
+    let signer = Signer {
+        epoch: 3,
+        cap: 100 * ONE,
+        spent: 0,
+        closes_at_ms: 10_000_000,
+        revoked: false,
+        provider: None,
+        set_aside: 0,
+    };
     Standing {
         signer,
         paid: Paid::default(),

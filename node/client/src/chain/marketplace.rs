@@ -322,7 +322,6 @@ fn other_contract(market: &Marketplace) -> Error {
     Refusal::foreseen("Marketplace::NoContract", format!("{address} is no marketplace"), remedy).into()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
