@@ -47,6 +47,7 @@
 //! `vectors.json` beside this crate has examples with signatures.
 
 #![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
 
 mod answer;
 mod badge;
