@@ -11,3 +11,8 @@ pub mod metrics;
 pub mod openapi;
 pub mod provider;
 pub mod wire;
+
+/// The hash by which the marketplace knows an OpenAPI document.
+pub fn document_hash(document: &[u8]) -> blake3::Hash {
+    blake3::hash(document)
+}
