@@ -120,6 +120,9 @@ pub enum Noun {
     Versions(commands::file::Versions),
     /// Answer for names over DNS
     Gateway(Box<commands::gateway::Command>),
+    /// The marketplace of APIs: sell calls of one, buy calls of others
+    #[command(subcommand)]
+    Api(Box<commands::api::Command>),
     /// This program's settings
     #[command(subcommand)]
     Config(commands::config::Command),

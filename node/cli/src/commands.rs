@@ -3,6 +3,7 @@
 //! The commands, one module per noun.
 
 pub mod account;
+pub mod api;
 pub mod chain;
 pub mod config;
 pub mod contract;
@@ -37,6 +38,7 @@ pub async fn run(context: &Context, noun: Noun) -> Result<Report> {
         Noun::Unshare(args) => file::run(context, file::Command::Unshare(args)).await,
         Noun::Versions(args) => file::run(context, file::Command::Versions(args)).await,
         Noun::Gateway(command) => gateway::run(context, *command).await,
+        Noun::Api(command) => api::run(context, *command).await,
         Noun::Config(command) => config::run(context, command),
     }
 }

@@ -92,6 +92,8 @@ pub struct Settings {
     pub keystore: Setting<PathBuf>,
     /// File that holds the passphrase.
     pub passphrase_file: Setting<Option<PathBuf>>,
+    /// The marketplace's address.
+    pub marketplace: Setting<Option<String>>,
     /// Whether to wait for finality.
     pub wait: Setting<bool>,
 }
@@ -103,6 +105,7 @@ struct File {
     account: Option<String>,
     keystore: Option<PathBuf>,
     passphrase_file: Option<PathBuf>,
+    marketplace: Option<String>,
     wait: Option<bool>,
 }
 
@@ -169,6 +172,14 @@ impl Settings {
             ],
             || Ok(None),
         )?;
+        let marketplace = Setting::pick(
+            [
+                (None, Origin::Flag("--contract")),
+                (env("CAIRN_MARKETPLACE").map(Some), Origin::Env("CAIRN_MARKETPLACE")),
+                (file.marketplace.map(Some), Origin::File),
+            ],
+            || Ok(None),
+        )?;
         let wait = Setting::pick(
             [
                 (args.no_wait.then_some(false), Origin::Flag("--no-wait")),
@@ -180,7 +191,7 @@ impl Settings {
         for url in &urls.value {
             cairn_client::check_url(url)?;
         }
-        Ok(Self { file: file_path, file_exists, urls, account, keystore, passphrase_file, wait })
+        Ok(Self { file: file_path, file_exists, urls, account, keystore, passphrase_file, marketplace, wait })
     }
 }
 
@@ -220,7 +231,8 @@ fn read_file(path: &Setting<PathBuf>) -> Result<(File, bool)> {
     Ok((file, true))
 }
 
-const KEYS: &str = "it may set url, account, keystore, passphrase-file and wait; `cairn config show` lists them";
+const KEYS: &str =
+    "it may set url, account, keystore, passphrase-file, marketplace and wait; `cairn config show` lists them";
 
 #[cfg(test)]
 mod tests;

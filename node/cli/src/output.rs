@@ -52,6 +52,11 @@ impl Output {
         Self { json, quiet: quiet || json, watched, answered: watched && std::io::stdin().is_terminal() }
     }
 
+    /// Whether the result is JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Whether nothing but results, warnings and errors is wanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet

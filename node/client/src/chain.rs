@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod clock;
 pub mod contracts;
+pub mod marketplace;
 pub mod names;
 pub mod pools;
 pub mod session;

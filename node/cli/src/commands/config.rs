@@ -42,6 +42,12 @@ fn show(context: &Context) -> Report {
             json!(settings.passphrase_file.value),
             &settings.passphrase_file.origin,
         ),
+        (
+            "marketplace",
+            optional(settings.marketplace.value.clone()),
+            json!(settings.marketplace.value),
+            &settings.marketplace.origin,
+        ),
         ("wait", wait_text(&settings.wait), json!(settings.wait.value), &settings.wait.origin),
     ];
     let cells: Vec<Vec<String>> =

@@ -3,6 +3,7 @@
 //! `cairn contract`: smart contracts. Every transaction is tried out first: its gas, its deposit and its failure are
 //! known before anything is paid.
 
+mod build;
 mod bundle;
 mod input;
 
@@ -30,6 +31,9 @@ const SALT_LEN: usize = 8;
 /// Smart contracts.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Build a contract's crate: a .contract bundle that the chain takes
+    #[command(after_help = build::HELP)]
+    Build(build::BuildArgs),
     /// Upload a contract's code without making a contract of it
     #[command(after_help = "Example:\n  cairn contract upload marketplace.contract --account alice")]
     Upload {
@@ -126,6 +130,7 @@ Examples:
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
+        Command::Build(args) => build::run(context, args).await,
         Command::Upload { file, caps } => upload(context, Bundle::load(&file)?, &caps).await,
         Command::Instantiate { file, code_hash, constructor, input, salt, caps } => {
             let bundle = file.as_deref().map(Bundle::load).transpose()?;

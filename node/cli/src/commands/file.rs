@@ -263,3 +263,16 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Versions(args) => list::versions(context, args).await,
     }
 }
+
+/// Puts one file of this machine into a drive, and makes a link to it.
+pub async fn store_and_link(context: &Context, source: &std::path::Path, place: &str) -> Result<String> {
+    let state = || StateDir { state: None };
+    let paths = vec![source.display().to_string(), place.to_string()];
+    put::put(context, Put { paths, recursive: false, state: state() }).await?;
+    let place = place.to_string();
+    let args =
+        Share { place, with: None, role: RoleArg::Reader, until: None, link: true, public: false, state: state() };
+    let report = share::share(context, args).await?;
+    let link = report.json["link"].as_str().map(ToString::to_string);
+    link.ok_or_else(|| crate::failure::failed("no link was made", "try again"))
+}

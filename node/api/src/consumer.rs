@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The consumer's proxy: to a program that knows nothing of all this, an API of the marketplace is a base URL.
+//!
+//! # Correctness
+//! - What is promised never exceeds the caps ([`budget`]), and is never further ahead of what a provider has delivered than
+//!   what it has delivered already ([`pay::Steps`]).
+//! - An answer that isn't as the API's document promises doesn't reach the caller, if it is short enough to be looked at.
+
+pub mod budget;
+mod call;
+mod check;
+mod local;
+mod pay;
+pub mod picker;
+mod seller;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, PoisonError, RwLock,
+    },
+    time::{Duration, Instant},
+};
+
+use cairn_client::{chain::marketplace::Brief, keys::Keypair, AccountId, Error};
+use tokio::sync::Semaphore;
+
+pub use call::{Call, CallBody, CallError};
+pub use local::{Gate, Local};
+pub use pay::{PayError, Steps};
+pub use seller::Seller;
+
+use self::budget::{Budget, Caps, ToWhom};
+use crate::{
+    http::Tls,
+    market::Market,
+    metrics::{Counter, Histogram, Page},
+};
+
+/// How long opening a session or a top-up may take.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long what the marketplace lists is believed.
+const LISTED_TTL: Duration = Duration::from_secs(15);
+/// Providers of one API that are looked at.
+const SELLERS_MAX: usize = 32;
+/// APIs that are known at the same time.
+const NAMES_MAX: usize = 1000;
+/// Cross-checks at the same time.
+const CHECKS_MAX: usize = 4;
+
+/// How a consumer spends.
+pub struct Config {
+    /// Whose balance pays.
+    pub consumer: AccountId,
+    /// The key that signs vouchers.
+    pub signer: Keypair,
+    /// Folder of the books.
+    pub data: PathBuf,
+    /// The most that may be spent.
+    pub caps: Caps,
+    /// How much is paid ahead.
+    pub steps: Steps,
+    /// One of so many deterministic calls is asked of another provider, too.
+    pub cross_check_every: u32,
+    /// One of so many answers has to be signed.
+    pub attest_every: u32,
+    /// How long a provider has before the next one is asked.
+    pub patience: Duration,
+    /// Whose certificates are believed.
+    pub tls: Tls,
+    /// Use `http` endpoints that aren't on this machine.
+    pub allow_plain: bool,
+}
+
+/// Why a consumer can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The chain can't be asked.
+    #[error(transparent)]
+    Chain(#[from] Error),
+    /// The books can't be opened.
+    #[error("the books can't be opened: {0}")]
+    Books(#[from] std::io::Error),
+    /// The key may not sign.
+    #[error("the marketplace knows no such signer of this account")]
+    NoSigner,
+}
+
+/// What the chain says of the signer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Authority {
+    pub signer: [u8; 32],
+    pub epoch: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub calls: Counter,
+    pub failures: Counter,
+    pub offers: Counter,
+    pub payments: Counter,
+    pub garbage: Counter,
+    pub verified: Counter,
+    pub cross_checks: Counter,
+    pub cross_checks_differed: Counter,
+    pub whole: Histogram,
+}
+
+impl Counts {
+    pub fn answered(&self, took: Duration) {
+        self.calls.add();
+        self.whole.observe(took);
+    }
+}
+
+struct Listed {
+    read: Instant,
+    sellers: Arc<Vec<Arc<Seller>>>,
+}
+
+/// A consumer's proxy.
+pub struct Consumer {
+    market: Arc<Market>,
+    config: Config,
+    budget: Budget,
+    authority: RwLock<Authority>,
+    names: RwLock<HashMap<String, Listed>>,
+    reading: tokio::sync::Mutex<()>,
+    random: AtomicU64,
+    checking: Arc<Semaphore>,
+    /// Nobody else writes these books.
+    _lock: std::fs::File,
+    pub(crate) metrics: Counts,
+}
+
+impl Consumer {
+    /// Opens the books, and looks whether the key may sign.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(market: Arc<Market>, config: Config) -> Result<Arc<Self>, StartError> {
+        std::fs::create_dir_all(&config.data)?;
+        let lock = crate::journal::lock(&config.data)?;
+        let signer = config.signer.account_id().0;
+        let view = market.client().finalized().await?;
+        let known = view.market_signer(market.place(), &config.consumer, signer).await?.ok_or(StartError::NoSigner)?;
+        let budget = Budget::open(&config.data.join("spent.journal"), config.caps)?;
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+        Ok(Arc::new(Self {
+            market,
+            budget,
+            authority: RwLock::new(Authority { signer, epoch: known.epoch }),
+            names: RwLock::default(),
+            reading: tokio::sync::Mutex::default(),
+            random: AtomicU64::new(u64::from_le_bytes(seed) | 1),
+            checking: Arc::new(Semaphore::new(CHECKS_MAX)),
+            metrics: Counts::default(),
+            _lock: lock,
+            config,
+        }))
+    }
+
+    /// The books.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// A number from 0 to 1, to choose samples by.
+    fn chance(&self) -> f64 {
+        // splitmix64: samples need not be secret, only not in step with the calls.
+        let mut x = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn authority(&self) -> Authority {
+        *self.authority.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads again which authorisation of the signer holds: a new one begins new totals.
+    async fn refresh_authority(&self) {
+        let signer = self.authority().signer;
+        let Ok(view) = self.market.client().finalized().await else { return };
+        let Ok(Some(known)) = view.market_signer(self.market.place(), &self.config.consumer, signer).await else {
+            return;
+        };
+        if known.epoch != self.authority().epoch {
+            self.authority.write().unwrap_or_else(PoisonError::into_inner).epoch = known.epoch;
+            for listed in self.names.read().unwrap_or_else(PoisonError::into_inner).values() {
+                for seller in listed.sellers.iter() {
+                    let mut purse = seller.purse();
+                    purse.token = None;
+                    purse.promised = self.budget.promised(ToWhom { api: seller.number, epoch: known.epoch });
+                }
+            }
+        }
+    }
+
+    /// Everybody who offers an API of this name and can be called.
+    ///
+    /// # Errors
+    /// Of the chain, where it was never asked before.
+    pub async fn sellers(&self, name: &str) -> Result<Arc<Vec<Arc<Seller>>>, Error> {
+        let before = {
+            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+            match names.get(name) {
+                Some(listed) if listed.read.elapsed() < LISTED_TTL => return Ok(listed.sellers.clone()),
+                other => other.map(|listed| listed.sellers.clone()),
+            }
+        };
+        // One reads; the others go on with what was known.
+        let _reading = match (self.reading.try_lock(), &before) {
+            (Ok(reading), _) => reading,
+            (Err(_), Some(before)) => return Ok(before.clone()),
+            (Err(_), None) => self.reading.lock().await,
+        };
+        let read = self.read_sellers(name, before.as_deref().map_or(&[], Vec::as_slice)).await;
+        let sellers = match (read, before) {
+            (Ok(sellers), _) => Arc::new(sellers),
+            (Err(error), Some(before)) => {
+                tracing::warn!(%error, "the marketplace can't be read; what was read last holds");
+                before
+            },
+            (Err(error), None) => return Err(error),
+        };
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= NAMES_MAX {
+            names.retain(|_, listed| listed.read.elapsed() < LISTED_TTL);
+        }
+        if names.len() < NAMES_MAX && !sellers.is_empty() {
+            names.insert(name.into(), Listed { read: Instant::now(), sellers: sellers.clone() });
+        }
+        Ok(sellers)
+    }
+
+    async fn read_sellers(&self, name: &str, before: &[Arc<Seller>]) -> Result<Vec<Arc<Seller>>, Error> {
+        let view = self.market.client().finalized().await?;
+        let place = self.market.place();
+        let mut sellers = Vec::new();
+        for Brief { api, quality, .. } in view.market_offers(place, name).await?.into_iter().take(SELLERS_MAX) {
+            let Some(listed) = view.market_api(place, api).await? else { continue };
+            let known = before.iter().find(|seller| seller.number == api);
+            let seller = match known {
+                Some(known) if known.is_still(&listed) => {
+                    known.set_price(&listed);
+                    known.clone()
+                },
+                _ => {
+                    let to = ToWhom { api, epoch: self.authority().epoch };
+                    let promised = known.map_or_else(|| self.budget.promised(to), |known| known.purse().promised);
+                    let tls = &self.config.tls;
+                    let seller = Seller::new(api, listed, &quality, promised, tls, self.config.allow_plain);
+                    if let Some(known) = known {
+                        seller.inherit(known);
+                    }
+                    Arc::new(seller)
+                },
+            };
+            if seller.can_be_called() {
+                sellers.push(seller);
+            }
+        }
+        Ok(sellers)
+    }
+
+    /// All that is known, in JSON.
+    pub fn status(&self) -> serde_json::Value {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let apis: serde_json::Map<String, serde_json::Value> = names
+            .iter()
+            .map(|(name, listed)| (name.clone(), listed.sellers.iter().map(seller_json).collect()))
+            .collect();
+        let (spent, caps) = (self.budget.spent(crate::market::now_ms()), self.budget.caps());
+        serde_json::json!({
+            "apis": apis,
+            "spent": { "total": spent.total.to_string(), "today": spent.today.to_string() },
+            "caps": { "call": caps.call.to_string(), "day": caps.day.to_string(), "total": caps.total.to_string() },
+        })
+    }
+
+    /// What was counted, as Prometheus reads it.
+    pub fn render_metrics(&self) -> String {
+        let (spent, counts) = (self.budget.spent(crate::market::now_ms()), &self.metrics);
+        Page::default()
+            .number("cairn_api_calls_total", "counter", "Calls that were answered", counts.calls.get())
+            .number("cairn_api_failures_total", "counter", "Attempts that failed", counts.failures.get())
+            .number("cairn_api_offers_total", "counter", "Answers that asked for payment", counts.offers.get())
+            .number("cairn_api_payments_total", "counter", "Sessions opened and vouchers sent", counts.payments.get())
+            .number("cairn_api_garbage_total", "counter", "Answers that were garbage", counts.garbage.get())
+            .number("cairn_api_verified_total", "counter", "Signed answers that were verified", counts.verified.get())
+            .number("cairn_api_cross_checks_total", "counter", "Cross-checks", counts.cross_checks.get())
+            .number(
+                "cairn_api_cross_checks_differed_total",
+                "counter",
+                "Cross-checks whose answers differed",
+                counts.cross_checks_differed.get(),
+            )
+            .number("cairn_api_promised_plancks", "gauge", "What vouchers have promised", spent.total)
+            .histogram("cairn_api_call_seconds", "Whole calls", &counts.whole)
+            .text()
+    }
+}
+
+fn seller_json(seller: &Arc<Seller>) -> serde_json::Value {
+    let (score, purse) = (seller.score().clone(), *seller.purse());
+    serde_json::json!({
+        "api": seller.number,
+        "provider": cairn_client::address::to_address(
+            &seller.listed.provider(), cairn_client::address::DEFAULT_SS58_PREFIX
+        ),
+        "unit_price": seller.unit_price().to_string(),
+        "quality": score.quality(),
+        "latency_ms": score.latency_ms,
+        "calls": score.calls,
+        "garbage": score.garbage,
+        "avoided": score.is_avoided(Instant::now()),
+        "promised": purse.promised.value.to_string(),
+        "used": purse.promised.spent.to_string(),
+        "calls_paid": purse.promised.calls,
+    })
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What may be spent, and what was promised so far, kept over restarts.
+//!
+//! Money leaves by voucher, so what is counted is what vouchers promise, not what calls have used: the caps hold even against
+//! a provider that takes what it was paid ahead and answers nothing.
+//!
+//! # Correctness
+//! A promise is on the disk before it is signed, so a kill can't make the same coins be promised twice.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use codec::{Decode, DecodeAll, Encode};
+
+use crate::journal;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// The most that may be spent, in plancks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// On one call.
+    pub call: u128,
+    /// On one day (UTC).
+    pub day: u128,
+    /// In all, since the books began.
+    pub total: u128,
+}
+
+/// Which cap is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OverCap {
+    /// The call's.
+    #[error("the call costs {price} plancks, and the cap for one call is {cap}; raise --cap-call")]
+    Call {
+        /// What it costs.
+        price: u128,
+        /// The cap.
+        cap: u128,
+    },
+    /// The day's.
+    #[error("today's cap of {cap} plancks is reached; raise --cap-day, or wait for tomorrow (UTC)")]
+    Day {
+        /// The cap.
+        cap: u128,
+    },
+    /// That for all.
+    #[error("the cap of {cap} plancks for all is reached; raise --cap-total")]
+    Total {
+        /// The cap.
+        cap: u128,
+    },
+    /// The books can't be written.
+    #[error("the books can't be written; nothing is spent")]
+    Disk,
+}
+
+/// To whom something was promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct ToWhom {
+    /// Number of the API.
+    pub api: u32,
+    /// Number of the signer's authorisation.
+    pub epoch: u32,
+}
+
+/// What was promised to one, and what calls used of it when that was written, in plancks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Promised {
+    /// Promised in all.
+    pub value: u128,
+    /// Used of that.
+    pub spent: u128,
+    /// Calls.
+    pub calls: u64,
+    /// Units.
+    pub units: u64,
+}
+
+#[derive(Debug, Encode, Decode)]
+enum Record {
+    /// All there is, at the file's beginning.
+    State { total: u128, day: u64, of_day: u128, promised: Vec<(ToWhom, Promised)> },
+    /// A promise over `more` plancks more than before.
+    Promise { to: ToWhom, promised: Promised, more: u128, day: u64 },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct State {
+    total: u128,
+    day: u64,
+    of_day: u128,
+    promised: BTreeMap<ToWhom, Promised>,
+}
+
+impl State {
+    fn apply(&mut self, record: Record) {
+        match record {
+            Record::State { total, day, of_day, promised } => {
+                *self = Self { total, day, of_day, promised: promised.into_iter().collect() };
+            },
+            Record::Promise { to, promised, more, day } => {
+                if day != self.day {
+                    (self.day, self.of_day) = (day, 0);
+                }
+                self.total = self.total.saturating_add(more);
+                self.of_day = self.of_day.saturating_add(more);
+                self.promised.insert(to, promised);
+            },
+        }
+    }
+
+    /// What may still be promised on a day.
+    fn left(&self, caps: &Caps, day: u64) -> (u128, OverCap) {
+        // A clock that went back opens no new day.
+        let of_day = if day > self.day { 0 } else { self.of_day };
+        let (day_left, total_left) = (caps.day.saturating_sub(of_day), caps.total.saturating_sub(self.total));
+        if total_left < day_left {
+            (total_left, OverCap::Total { cap: caps.total })
+        } else {
+            (day_left, OverCap::Day { cap: caps.day })
+        }
+    }
+}
+
+/// What was spent, to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// In all.
+    pub total: u128,
+    /// Today (UTC).
+    pub today: u128,
+}
+
+/// The books of one consumer's proxy.
+pub struct Budget {
+    caps: Caps,
+    state: Mutex<State>,
+    journal: journal::Writer,
+    promising: tokio::sync::Mutex<()>,
+}
+
+impl Budget {
+    /// Opens the books.
+    ///
+    /// # Errors
+    /// Of the system, or the file is damaged.
+    pub fn open(path: &Path, caps: Caps) -> io::Result<Self> {
+        let mut state = State::default();
+        for payload in journal::read(path)? {
+            let unknown =
+                |_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is of another version", path.display()));
+            state.apply(Record::decode_all(&mut &payload[..]).map_err(unknown)?);
+        }
+        let promised = state.promised.iter().map(|(to, promised)| (*to, *promised)).collect();
+        let whole = Record::State { total: state.total, day: state.day, of_day: state.of_day, promised };
+        let journal = journal::Writer::rewrite(path, [whole.encode()])?;
+        Ok(Self { caps, state: Mutex::new(state), journal, promising: tokio::sync::Mutex::default() })
+    }
+
+    /// The caps.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// What was promised to one.
+    pub fn promised(&self, to: ToWhom) -> Promised {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.promised.get(&to).copied().unwrap_or_default()
+    }
+
+    /// What was spent.
+    pub fn spent(&self, now_ms: u64) -> Spent {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Spent { total: state.total, today: if now_ms / DAY_MS > state.day { 0 } else { state.of_day } }
+    }
+
+    /// Checks the price of one call.
+    ///
+    /// # Errors
+    /// [`OverCap::Call`].
+    pub fn check_call(&self, price: u128) -> Result<(), OverCap> {
+        if price > self.caps.call {
+            return Err(OverCap::Call { price, cap: self.caps.call });
+        }
+        Ok(())
+    }
+
+    /// Promises `wanted` plancks more, or less if the caps leave less, but at least `needed`. Returns what is promised in all
+    /// now, which is on the disk.
+    ///
+    /// # Errors
+    /// The caps don't leave `needed`, or the books can't be written: nothing may be signed.
+    pub async fn promise(
+        &self,
+        to: ToWhom,
+        used: Promised,
+        needed: u128,
+        wanted: u128,
+        now_ms: u64,
+    ) -> Result<Promised, OverCap> {
+        let _one_at_a_time = self.promising.lock().await;
+        let (more, promised, day) = {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let day = (now_ms / DAY_MS).max(state.day);
+            let (left, over) = state.left(&self.caps, day);
+            if left < needed {
+                return Err(over);
+            }
+            let more = wanted.max(needed).min(left);
+            let value = used.value.max(state.promised.get(&to).map_or(0, |promised| promised.value));
+            (more, Promised { value: value.saturating_add(more), ..used }, day)
+        };
+        let record = Record::Promise { to, promised, more, day };
+        self.journal.append(record.encode()).await.map_err(|error| {
+            tracing::error!(%error, "the books can't be written");
+            OverCap::Disk
+        })?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).apply(record);
+        Ok(promised)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TO: ToWhom = ToWhom { api: 1, epoch: 1 };
+
+    #[tokio::test]
+    async fn caps_hold_over_restarts_and_days() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("books");
+        let caps = Caps { call: 10, day: 100, total: 150 };
+        let used = Promised::default();
+        let budget = Budget::open(&path, caps).expect("opens");
+        assert_eq!(budget.promise(TO, used, 10, 60, 0).await.expect("within").value, 60);
+        drop(budget);
+        let budget = Budget::open(&path, caps).expect("opens");
+        let used = budget.promised(TO);
+        assert_eq!(used.value, 60);
+        assert_eq!(budget.promise(TO, used, 10, 60, 0).await.expect("less than wanted").value, 100);
+        let used = budget.promised(TO);
+        assert_eq!(budget.promise(TO, used, 1, 1, DAY_MS - 1).await, Err(OverCap::Day { cap: 100 }));
+        assert_eq!(budget.promise(TO, used, 1, 80, DAY_MS).await.expect("a new day").value, 150);
+        let used = budget.promised(TO);
+        assert_eq!(budget.promise(TO, used, 1, 1, 2 * DAY_MS).await, Err(OverCap::Total { cap: 150 }));
+        assert_eq!(budget.promise(TO, used, 1, 1, 0).await, Err(OverCap::Total { cap: 150 }), "clocks may go back");
+        assert!(budget.check_call(10).is_ok() && budget.check_call(11).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn no_sequence_of_promises_gets_over_a_cap(
+            steps in prop::collection::vec((0u32..3, 1u128..30, 0u128..60, 0u64..4, any::<bool>()), 1..30),
+            day in 1u128..100, total in 1u128..200,
+        ) {
+            let dir = tempfile::tempdir().expect("temporary folder");
+            let path = dir.path().join("books");
+            let caps = Caps { call: u128::MAX, day, total };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+            runtime.block_on(async {
+                let mut budget = Budget::open(&path, caps).expect("opens");
+                let (mut sum, mut days) = (0u128, std::collections::HashMap::<u64, u128>::new());
+                let mut latest = 0;
+                for (api, needed, wanted, when, restart) in steps {
+                    if restart {
+                        drop(budget);
+                        budget = Budget::open(&path, caps).expect("opens");
+                    }
+                    let to = ToWhom { api, epoch: 1 };
+                    let before = budget.promised(to);
+                    if let Ok(after) = budget.promise(to, before, needed, wanted, when * DAY_MS).await {
+                        let more = after.value - before.value;
+                        prop_assert!(more >= needed);
+                        latest = latest.max(when);
+                        sum += more;
+                        *days.entry(latest).or_default() += more;
+                    }
+                    prop_assert!(sum <= total);
+                    prop_assert!(days.values().all(|of_day| *of_day <= day));
+                }
+                Ok(())
+            })?;
+        }
+    }
+}

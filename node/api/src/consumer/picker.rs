@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which provider a call goes to: the one with the lowest price for its quality.
+//!
+//! Quality is what was seen here (failures, latency), begun with what the chain tells (ratings, attested failures). It is
+//! squared: half as good has to be a quarter of the price. One call in twenty goes to the second best, so that a provider
+//! that has become better is found out.
+
+use std::time::{Duration, Instant};
+
+use cairn_client::chain::marketplace::Quality;
+
+/// How much the newest call counts.
+const WEIGHT: f64 = 0.1;
+/// Latency that counts as neither good nor bad, where a provider promises none, in milliseconds.
+const LATENCY_MS: f64 = 300.0;
+/// For how long garbage is avoided; twice as long each further time.
+const AVOIDED: Duration = Duration::from_secs(600);
+/// Times that this doubles.
+const DOUBLINGS_MAX: u32 = 8;
+/// For how long one that can't be reached is left alone; twice as long each further time in a row.
+const UNREACHABLE: Duration = Duration::from_secs(1);
+/// Part of the calls that go to the second best.
+const EXPLORED: f64 = 0.05;
+
+/// What was seen of one provider.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// Share of the calls that went well, the newest counting most.
+    pub good: f64,
+    /// Mean latency, the newest counting most, in milliseconds.
+    pub latency_ms: f64,
+    /// Answers that were garbage.
+    pub garbage: u32,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Calls in all.
+    pub calls: u64,
+    avoided_until: Option<Instant>,
+}
+
+impl Score {
+    /// What the chain tells of a provider. Only consumers' words count: a provider can say anything of itself.
+    pub fn new(quality: &Quality) -> Self {
+        let attested = quality.by_consumers;
+        let failed = if attested.calls == 0 { 0.0 } else { attested.failed as f64 / attested.calls as f64 };
+        let stars = quality.stars().map_or(0.9, |stars| (stars / 5.0).clamp(0.2, 1.0));
+        let latency_ms = match attested.calls {
+            0 => LATENCY_MS,
+            calls => attested.latency_ms as f64 / calls as f64,
+        };
+        Self {
+            good: ((1.0 - failed.clamp(0.0, 1.0)) * stars).clamp(0.05, 1.0),
+            latency_ms,
+            garbage: 0,
+            failures: 0,
+            calls: 0,
+            avoided_until: None,
+        }
+    }
+
+    /// A call went well.
+    pub fn answered(&mut self, latency: Duration) {
+        let latency_ms = latency.as_secs_f64() * 1000.0;
+        // The first one tells more than a guess.
+        let weight = if self.calls == 0 { 0.7 } else { WEIGHT };
+        self.latency_ms += weight * (latency_ms - self.latency_ms);
+        self.good += WEIGHT * (1.0 - self.good);
+        self.calls += 1;
+        self.failures = 0;
+    }
+
+    /// A call failed: nothing came, or an error of the provider's.
+    pub fn failed(&mut self, now: Instant) {
+        self.good += WEIGHT * (0.0 - self.good);
+        self.calls += 1;
+        let pause = UNREACHABLE * 2u32.pow(self.failures.min(DOUBLINGS_MAX));
+        self.failures = self.failures.saturating_add(1);
+        self.avoid(now + pause);
+    }
+
+    /// A call's answer was not what the document promises, or not what others answer.
+    pub fn was_garbage(&mut self, now: Instant) {
+        self.good *= 0.3;
+        self.calls += 1;
+        let pause = AVOIDED * 2u32.pow(self.garbage.min(DOUBLINGS_MAX));
+        self.garbage = self.garbage.saturating_add(1);
+        self.avoid(now + pause);
+    }
+
+    /// Its answers differ from another's, and nobody knows whose are right.
+    pub fn doubted(&mut self) {
+        self.good *= 0.7;
+    }
+
+    fn avoid(&mut self, until: Instant) {
+        self.avoided_until = Some(self.avoided_until.map_or(until, |before| before.max(until)));
+    }
+
+    /// Whether it is left alone for now.
+    pub fn is_avoided(&self, now: Instant) -> bool {
+        self.avoided_until.is_some_and(|until| until > now)
+    }
+
+    /// From 0 to 1.
+    pub fn quality(&self) -> f64 {
+        self.good.clamp(0.01, 1.0) * (LATENCY_MS / (LATENCY_MS + self.latency_ms.max(0.0))).clamp(0.05, 1.0)
+    }
+}
+
+/// Someone a call may go to.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// What the call costs, in plancks.
+    pub price: u128,
+    /// [`Score::quality`].
+    pub quality: f64,
+    /// It is left alone for now.
+    pub avoided: bool,
+}
+
+/// Whom to ask, best first; those that are avoided are not in it. `chance` is a random number from 0 to 1.
+pub fn order(candidates: &[Candidate], chance: f64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..candidates.len()).filter(|index| !candidates[*index].avoided).collect();
+    let cost = |index: &usize| {
+        let Candidate { price, quality, .. } = candidates[*index];
+        // Where all are free, quality alone decides.
+        (price as f64 + 1.0) / (quality * quality).max(f64::MIN_POSITIVE)
+    };
+    order.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+    if order.len() > 1 && chance < EXPLORED {
+        order.swap(0, 1);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn candidate(price: u128, quality: f64) -> Candidate {
+        Candidate { price, quality, avoided: false }
+    }
+
+    #[test]
+    fn price_and_quality_decide() {
+        assert_eq!(order(&[candidate(100, 0.5), candidate(50, 0.5)], 1.0), [1, 0]);
+        assert_eq!(order(&[candidate(100, 0.9), candidate(50, 0.3)], 1.0), [0, 1]);
+        assert_eq!(order(&[candidate(0, 0.3), candidate(0, 0.9)], 1.0), [1, 0]);
+        assert_eq!(order(&[candidate(100, 0.5), candidate(50, 0.5)], 0.0), [0, 1], "now and then the second");
+        assert!(order(&[], 0.0).is_empty());
+    }
+
+    #[test]
+    fn garbage_is_avoided_longer_each_time_and_failures_briefly() {
+        let now = Instant::now();
+        let mut score = Score::new(&Quality::default());
+        let before = score.quality();
+        score.failed(now);
+        assert!(score.is_avoided(now) && !score.is_avoided(now + UNREACHABLE));
+        score.was_garbage(now);
+        assert!(score.is_avoided(now + AVOIDED - UNREACHABLE) && score.quality() < before);
+        score.was_garbage(now);
+        assert!(score.is_avoided(now + AVOIDED * 2 - UNREACHABLE) && !score.is_avoided(now + AVOIDED * 2));
+        for _ in 0..100 {
+            score.was_garbage(now);
+            score.failed(now);
+        }
+        assert!(score.quality() > 0.0);
+        for _ in 0..200 {
+            score.answered(Duration::from_millis(1));
+        }
+        assert!(score.quality() > before, "it may become good again");
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_that_is_avoided_is_asked_and_everybody_else_once(
+            all in prop::collection::vec((any::<u128>(), 0.0f64..=1.0, any::<bool>()), 0..20), chance in 0.0f64..=1.0,
+        ) {
+            let all: Vec<_> = all.into_iter().map(|(price, quality, avoided)| Candidate { price, quality, avoided }).collect();
+            let mut asked = order(&all, chance);
+            asked.sort_unstable();
+            let expected: Vec<_> = (0..all.len()).filter(|index| !all[*index].avoided).collect();
+            prop_assert_eq!(asked, expected);
+        }
+
+        #[test]
+        fn whoever_gets_cheaper_is_asked_no_later(prices in prop::collection::vec(1u128..1_000_000, 2..10), less in 1u128..1_000_000) {
+            let candidates = |prices: &[u128]| prices.iter().map(|price| candidate(*price, 0.5)).collect::<Vec<_>>();
+            let place = |prices: &[u128]| order(&candidates(prices), 1.0).iter().position(|index| *index == 0).expect("asked");
+            let mut cheaper = prices.clone();
+            cheaper[0] = cheaper[0].saturating_sub(less);
+            prop_assert!(place(&cheaper) <= place(&prices));
+        }
+    }
+}

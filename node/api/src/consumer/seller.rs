@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! One provider of one API, as its consumer knows it: endpoints, document, score, and what it was paid.
+
+use std::{
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use cairn_client::chain::marketplace::{price_at, Api, Quality, Status};
+use hyper::{Method, Request, StatusCode};
+use tokio::sync::OnceCell;
+
+use super::{budget::Promised, picker::Score};
+use crate::{
+    http::{collect, Base, Body, Endpoint, Tls},
+    market::now_ms,
+    openapi::{Document, DOCUMENT_BYTES_MAX},
+    wire::{Token, CONTROL},
+};
+
+/// How long a document may take.
+const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Endpoints of one listing that are used.
+const ENDPOINTS_MAX: usize = 8;
+
+/// What a session has and what calls have used of it, in plancks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Purse {
+    pub token: Option<Token>,
+    pub promised: Promised,
+    /// Units that are free, as far as is known.
+    pub free_units: u64,
+}
+
+impl Purse {
+    pub fn credit(&self) -> u128 {
+        self.promised.value.saturating_sub(self.promised.spent)
+    }
+}
+
+/// What was set aside for a call that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    pub token: Token,
+    pub price: u128,
+    pub units: u64,
+    pub free: bool,
+}
+
+/// A provider of an API.
+pub struct Seller {
+    /// Number of the API.
+    pub number: u32,
+    /// What the chain says of it.
+    pub listed: Api,
+    endpoints: Vec<Endpoint>,
+    first: AtomicUsize,
+    document: OnceCell<Arc<Document>>,
+    price: Mutex<(u128, Option<(u128, u64)>)>,
+    score: Mutex<Score>,
+    purse: Mutex<Purse>,
+    pub(super) paying: tokio::sync::Mutex<()>,
+}
+
+impl Seller {
+    pub(super) fn new(number: u32, listed: Api, quality: &Quality, promised: Promised, tls: &Tls, plain: bool) -> Self {
+        let endpoints = listed.listing.endpoints.iter().take(ENDPOINTS_MAX);
+        let endpoints =
+            endpoints.filter_map(|url| usable(url, plain)).filter_map(|base| Endpoint::new(base, tls.clone()).ok());
+        let purse = Purse { token: None, promised, free_units: listed.listing.free_units };
+        Self {
+            number,
+            endpoints: endpoints.collect(),
+            first: AtomicUsize::new(0),
+            document: OnceCell::new(),
+            price: Mutex::new((listed.unit_price, listed.next_price)),
+            score: Mutex::new(Score::new(quality)),
+            purse: Mutex::new(purse),
+            paying: tokio::sync::Mutex::default(),
+            listed,
+        }
+    }
+
+    /// Whether a newer listing is one that this can go on with: only prices differ.
+    pub(super) fn is_still(&self, listed: &Api) -> bool {
+        let same = (&self.listed.listing, self.listed.answer_key, self.listed.provider, &self.listed.methods)
+            == (&listed.listing, listed.answer_key, listed.provider, &listed.methods);
+        same && self.listed.status == listed.status
+    }
+
+    pub(super) fn set_price(&self, listed: &Api) {
+        *self.price.lock().unwrap_or_else(PoisonError::into_inner) = (listed.unit_price, listed.next_price);
+    }
+
+    /// Takes over what was seen of the same provider before its listing changed.
+    pub(super) fn inherit(&self, before: &Seller) {
+        *self.score() = before.score().clone();
+    }
+
+    /// Whether it can be called at all.
+    pub fn can_be_called(&self) -> bool {
+        self.listed.status == Status::Active && !self.endpoints.is_empty()
+    }
+
+    /// Price of a unit now, in plancks.
+    pub fn unit_price(&self) -> u128 {
+        let (price, next) = *self.price.lock().unwrap_or_else(PoisonError::into_inner);
+        match next {
+            None => price,
+            next => price_at(price, next, now_ms()),
+        }
+    }
+
+    /// What was seen of it.
+    pub fn score(&self) -> MutexGuard<'_, Score> {
+        self.score.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn purse(&self) -> MutexGuard<'_, Purse> {
+        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The endpoint that worked last.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoints[self.first.load(Ordering::Relaxed) % self.endpoints.len()]
+    }
+
+    /// A call failed: the next endpoint, if there is one, has its turn.
+    pub(super) fn failed(&self) {
+        self.first.fetch_add(1, Ordering::Relaxed);
+        self.score().failed(Instant::now());
+    }
+
+    /// Sets a call's price aside, if it is paid ahead or free.
+    pub(super) fn hold(&self, price: u128, units: u64) -> Option<Hold> {
+        let mut purse = self.purse();
+        let token = purse.token?;
+        if purse.free_units >= units {
+            purse.free_units -= units;
+            return Some(Hold { token, price: 0, units, free: true });
+        }
+        if purse.credit() < price {
+            return None;
+        }
+        purse.promised.spent += price;
+        Some(Hold { token, price, units, free: false })
+    }
+
+    /// Ends a call.
+    pub(super) fn settle(&self, hold: Hold, answered: bool) {
+        let mut purse = self.purse();
+        if answered {
+            purse.promised.calls += 1;
+            purse.promised.units += hold.units;
+        } else if hold.free {
+            purse.free_units += hold.units;
+        } else {
+            purse.promised.spent = purse.promised.spent.saturating_sub(hold.price);
+        }
+    }
+
+    /// The document, got from the provider and checked against the hash on chain.
+    ///
+    /// # Errors
+    /// It can't be got, or is another one, or can't be used.
+    pub async fn document(&self, tls: &Tls) -> Result<&Arc<Document>, String> {
+        self.document.get_or_try_init(|| self.fetch_document(tls)).await
+    }
+
+    async fn fetch_document(&self, tls: &Tls) -> Result<Arc<Document>, String> {
+        let mut reasons = Vec::new();
+        for endpoint in &self.endpoints {
+            match self.fetch_from(endpoint, &format!("{CONTROL}openapi")).await {
+                Ok(document) => return Ok(document),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        // Where the provider says that it is, too.
+        if let Ok(base) = Base::parse(&self.listed.listing.document) {
+            let (path, root) = (base.path.clone(), Base { path: String::new(), ..base });
+            match self.fetch_from(&Endpoint::new(root, tls.clone())?, &path).await {
+                Ok(document) => return Ok(document),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(format!("its OpenAPI document can't be had: {}", reasons.join("; ")))
+    }
+
+    async fn fetch_from(&self, endpoint: &Endpoint, path: &str) -> Result<Arc<Document>, String> {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = endpoint.target(path)?;
+        let response = endpoint.send(request, DOCUMENT_TIMEOUT).await.map_err(|error| error.to_string())?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("{} answers {}", endpoint.base(), response.status()));
+        }
+        let bytes: Bytes =
+            collect(response.into_body(), DOCUMENT_BYTES_MAX).await.map_err(|error| error.to_string())?;
+        if *blake3::hash(&bytes).as_bytes() != self.listed.listing.openapi_hash {
+            return Err(format!("{} has another document than the one published", endpoint.base()));
+        }
+        Document::read(&bytes).map(Arc::new).map_err(|error| error.to_string())
+    }
+}
+
+/// An endpoint that may be used: a session's token must not be readable on the way.
+fn usable(url: &str, plain: bool) -> Option<Base> {
+    let base = Base::parse(url).ok()?;
+    (base.tls || base.is_loopback() || plain).then_some(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_not_sent_in_the_open() {
+        assert!(usable("https://example.com", false).is_some());
+        assert!(usable("http://127.0.0.1:1", false).is_some());
+        assert!(usable("http://example.com", false).is_none());
+        assert!(usable("http://example.com", true).is_some());
+        assert!(usable("nonsense", true).is_none());
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Bodies: held whole, or passed on as they come.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::{
+    body::{Body as HttpBody, Frame, Incoming, SizeHint},
+    header::{HeaderValue, CONTENT_TYPE},
+    Response, StatusCode,
+};
+
+/// How long a body that is collected may take.
+const COLLECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A message's body.
+pub enum Body {
+    /// All of it.
+    Whole(Option<Bytes>),
+    /// As it comes; what it holds on to is let go at its end.
+    Passing(Incoming, Option<Arc<dyn Send + Sync>>),
+    /// A beginning that was read already, and the rest as it comes.
+    Resumed(Option<Bytes>, Incoming),
+}
+
+impl Body {
+    /// No bytes.
+    pub fn empty() -> Self {
+        Self::Whole(None)
+    }
+
+    /// These bytes.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self::Whole(Some(bytes.into()))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Body::Whole(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|b| Ok(Frame::data(b))))
+            },
+            Body::Passing(incoming, _) => Pin::new(incoming).poll_frame(cx),
+            Body::Resumed(first, incoming) => match first.take().filter(|bytes| !bytes.is_empty()) {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => Pin::new(incoming).poll_frame(cx),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Body::Passing(incoming, _) => incoming.is_end_stream(),
+            Body::Resumed(first, incoming) => first.is_none() && incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Body::Passing(incoming, _) => incoming.size_hint(),
+            Body::Resumed(first, incoming) => {
+                let (first, rest) = (first.as_ref().map_or(0, |bytes| bytes.len() as u64), incoming.size_hint());
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower().saturating_add(first));
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(upper.saturating_add(first));
+                }
+                hint
+            },
+        }
+    }
+}
+
+/// Why a body was not collected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectError {
+    /// It has more bytes than were allowed; these were read, and the rest comes after them.
+    #[error("the body is too big")]
+    TooBig(Bytes, Incoming),
+    /// It ended before it was complete.
+    #[error("the body broke off: {0}")]
+    Broken(#[from] hyper::Error),
+    /// It took too long.
+    #[error("the body took longer than {} s", COLLECT_TIMEOUT.as_secs())]
+    Slow,
+}
+
+/// Reads a whole body of at most `bytes_max` bytes.
+///
+/// # Errors
+/// It is too big, too slow or broken.
+pub async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, CollectError> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let read = async {
+        let mut first = Bytes::new();
+        let mut all: Option<BytesMut> = None;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            let length = all.as_ref().map_or(first.len(), BytesMut::len);
+            // One frame is not copied.
+            if length == 0 && all.is_none() {
+                first = data;
+            } else {
+                let all = all.get_or_insert_with(|| BytesMut::from(&first[..]));
+                all.extend_from_slice(&data);
+            }
+            if all.as_ref().map_or(first.len(), BytesMut::len) > bytes_max {
+                return Ok((all.map_or(first, BytesMut::freeze), true));
+            }
+        }
+        Ok::<_, hyper::Error>((all.map_or(first, BytesMut::freeze), false))
+    };
+    let (bytes, more) = tokio::time::timeout(COLLECT_TIMEOUT, read).await.map_err(|_| CollectError::Slow)??;
+    if more {
+        return Err(CollectError::TooBig(bytes, body));
+    }
+    Ok(bytes)
+}
+
+/// A short answer in plain text.
+pub fn text_response(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::whole(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

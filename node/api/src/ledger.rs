@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A provider's books: what each consumer has promised by voucher, and what calls have used of it.
+//!
+//! # Correctness
+//! - A consumer is never charged more than it promised: `spent <= value`, always.
+//! - A voucher counts once: `value` only rises, to the best voucher's total.
+//! - A voucher that [`Ledger::pay`] has returned for is on the disk. What calls used is written a moment later: a kill
+//!   doesn't lose more than [`USE_PERIOD`]'s calls of it, to the provider's disadvantage.
+//! - What was delivered and not redeemed stays below [`Terms::exposure_max`].
+
+mod account;
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use cairn_client::chain::marketplace::{Standing, Status};
+use cairn_voucher::{Bytes32, Signature, Voucher};
+use codec::{Decode, DecodeAll, Encode};
+
+pub use account::{Account, Charge, Counts, Refusal, Terms};
+
+use crate::journal;
+
+/// How often what calls used is written.
+pub const USE_PERIOD: Duration = Duration::from_millis(250);
+/// Accounts that are known at the same time.
+const ACCOUNTS_MAX: usize = 100_000;
+/// A voucher is not taken that would have to be redeemed sooner than this, in milliseconds.
+const CLOSING_MS: u64 = 60_000;
+
+/// Whose account: a consumer's, in one authorisation of a signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+pub struct Who {
+    /// The consumer.
+    pub consumer: Bytes32,
+    /// The key that signs.
+    pub signer: Bytes32,
+    /// Number of the authorisation.
+    pub epoch: u32,
+}
+
+/// What the journal holds.
+#[derive(Debug, Encode, Decode)]
+enum Record {
+    /// An account began, with what was redeemed before.
+    Opened(Who, Counts),
+    /// A better voucher.
+    Voucher(Voucher, Signature),
+    /// What calls have used in all.
+    Used { who: Who, spent: u128, calls: u64, units: u64, free_units: u64 },
+    /// What was redeemed in all.
+    Redeemed { who: Who, value: u128 },
+}
+
+/// The books of one API.
+pub struct Ledger {
+    accounts: RwLock<HashMap<Who, Arc<Account>>>,
+    journal: journal::Writer,
+    path: PathBuf,
+}
+
+impl Ledger {
+    /// Reads the books, and writes them anew without what is outdated.
+    ///
+    /// # Errors
+    /// Of the system, or the file is damaged.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let accounts = Self::read(path)?;
+        let records = accounts.iter().map(|(who, counts)| Record::Opened(*who, counts.clone()).encode());
+        let journal = journal::Writer::rewrite(path, records)?;
+        let accounts = accounts.into_iter().map(|(who, counts)| (who, Arc::new(Account::new(who, counts)))).collect();
+        Ok(Self { accounts: RwLock::new(accounts), journal, path: path.into() })
+    }
+
+    /// What the books say, without opening them.
+    ///
+    /// # Errors
+    /// Of the system, or the file is damaged.
+    pub fn read(path: &Path) -> io::Result<HashMap<Who, Counts>> {
+        let mut accounts: HashMap<Who, Counts> = HashMap::new();
+        for payload in journal::read(path)? {
+            let unknown =
+                |_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is of another version", path.display()));
+            match Record::decode_all(&mut &payload[..]).map_err(unknown)? {
+                Record::Opened(who, counts) => drop(accounts.insert(who, counts)),
+                Record::Voucher(voucher, signature) => {
+                    let who = Who { consumer: voucher.consumer, signer: voucher.signer, epoch: voucher.epoch };
+                    accounts.entry(who).or_default().promise(voucher, signature);
+                },
+                Record::Used { who, spent, calls, units, free_units } => {
+                    let counts = accounts.entry(who).or_default();
+                    (counts.spent, counts.calls, counts.units, counts.free_units) = (spent, calls, units, free_units);
+                },
+                Record::Redeemed { who, value } => {
+                    let counts = accounts.entry(who).or_default();
+                    counts.redeemed = counts.redeemed.max(value);
+                },
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// Where the books are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All accounts.
+    pub fn accounts(&self) -> Vec<Arc<Account>> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The account of a consumer, made if there is none: `standing` says what was redeemed before the books began.
+    ///
+    /// # Errors
+    /// There are too many, or the disk doesn't take it.
+    pub async fn account(&self, who: Who, standing: &Standing) -> Result<Arc<Account>, Refusal> {
+        if let Some(account) = self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&who) {
+            return Ok(account.clone());
+        }
+        let account = {
+            let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+            if accounts.len() >= ACCOUNTS_MAX {
+                return Err(Refusal::Busy);
+            }
+            // Free units are a consumer's, whatever its signer: none more for a new authorisation.
+            let used = accounts.values().filter(|account| account.who().consumer == who.consumer);
+            let free_units = used.map(|account| account.counts().free_units).max().unwrap_or(0);
+            let paid = standing.paid;
+            let counts = Counts {
+                spent: paid.value,
+                redeemed: paid.value,
+                value: paid.value,
+                calls: paid.calls,
+                units: paid.units,
+                free_units,
+                best: None,
+            };
+            let account = accounts.entry(who).or_insert_with(|| Arc::new(Account::new(who, counts)));
+            account.clone()
+        };
+        self.write(Record::Opened(who, account.counts())).await?;
+        Ok(account)
+    }
+
+    /// Takes a voucher: once this has returned, it is on the disk and its credit can be used. One that is no better than the
+    /// last is fine, and changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has changed.
+    pub async fn pay(
+        &self,
+        account: &Account,
+        voucher: &Voucher,
+        signature: &Signature,
+        standing: &Standing,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let _one_at_a_time = account.paying.lock().await;
+        if voucher.value <= account.counts().value {
+            return Ok(());
+        }
+        check_standing(standing, account.who().epoch, now_ms)?;
+        // A voucher pays what it has over what was paid; all of that must be backed.
+        if voucher.value.saturating_sub(standing.paid.value) > standing.redeemable {
+            return Err(Refusal::NotBacked { redeemable: standing.redeemable });
+        }
+        if !verify(&voucher.signer, &voucher.signed_bytes(), signature) {
+            return Err(Refusal::Signature);
+        }
+        self.write(Record::Voucher(*voucher, *signature)).await?;
+        account.promise(*voucher, *signature);
+        Ok(())
+    }
+
+    /// Remembers what was redeemed.
+    ///
+    /// # Errors
+    /// The disk doesn't take it.
+    pub async fn redeemed(&self, account: &Account, value: u128) -> Result<(), Refusal> {
+        account.redeemed(value);
+        self.write(Record::Redeemed { who: account.who(), value }).await
+    }
+
+    /// Writes what calls have used since the last time.
+    pub fn write_uses(&self) {
+        for account in self.accounts() {
+            let Some(counts) = account.take_uses() else { continue };
+            let Counts { spent, calls, units, free_units, .. } = counts;
+            let record = Record::Used { who: account.who(), spent, calls, units, free_units };
+            if let Err(error) = self.journal.note(record.encode()) {
+                tracing::error!(%error, "what calls have used can't be written");
+            }
+        }
+    }
+
+    async fn write(&self, record: Record) -> Result<(), Refusal> {
+        self.journal.append(record.encode()).await.map_err(|error| {
+            tracing::error!(%error, "the books can't be written: nothing is taken");
+            Refusal::Disk
+        })
+    }
+}
+
+/// Whether a signer can be trusted for now.
+///
+/// # Errors
+/// It can't; why.
+pub fn check_standing(standing: &Standing, epoch: u32, now_ms: u64) -> Result<(), Refusal> {
+    if standing.signer.epoch != epoch {
+        return Err(Refusal::Epoch { now: standing.signer.epoch });
+    }
+    if standing.signer.revoked || standing.signer.closes_at_ms <= now_ms.saturating_add(CLOSING_MS) {
+        return Err(Refusal::Closing);
+    }
+    if standing.api_status != Status::Active {
+        return Err(Refusal::NotActive);
+    }
+    Ok(())
+}
+
+/// Verifies an sr25519 signature.
+pub fn verify(key: &Bytes32, message: &[u8], signature: &Signature) -> bool {
+    cairn_client::keys::verify(&cairn_client::AccountId(*key), message, signature)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! One consumer's account with a provider.
+
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Mutex, MutexGuard, PoisonError,
+    },
+    time::Instant,
+};
+
+use cairn_voucher::{Signature, Voucher};
+use codec::{Decode, Encode};
+
+use super::Who;
+
+/// What a provider asks for. Money in plancks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Price of a unit.
+    pub unit_price: u128,
+    /// Units that each consumer has for nothing.
+    pub free_units: u64,
+    /// The most that is delivered and not redeemed, for each consumer.
+    pub exposure_max: u128,
+    /// Calls a second of each consumer.
+    pub calls_per_second: u32,
+}
+
+/// Why a provider wants something else first.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Less is promised than the call costs.
+    #[error("{missing} plancks more have to be promised by a voucher")]
+    Credit {
+        /// How much is missing.
+        missing: u128,
+    },
+    /// Too much is delivered and not redeemed.
+    #[error("too much is delivered and not redeemed yet; it is being redeemed")]
+    Exposure,
+    /// Too many calls.
+    #[error("more than {per_second} calls a second")]
+    Rate {
+        /// Those that are allowed.
+        per_second: u32,
+    },
+    /// The voucher is for another chain, contract, provider, API or session.
+    #[error("the voucher's {0} is another")]
+    Other(&'static str),
+    /// The signature is wrong.
+    #[error("the signature is not the signer's")]
+    Signature,
+    /// The signer isn't one, in finalized state.
+    #[error("the signer is not authorised in finalized state")]
+    NoSigner,
+    /// The signer was authorised again.
+    #[error("the signer's epoch is {now}")]
+    Epoch {
+        /// The epoch that holds.
+        now: u32,
+    },
+    /// The signer is revoked or about to expire.
+    #[error("the signer is revoked or about to expire; authorise it again")]
+    Closing,
+    /// The API is paused or retired.
+    #[error("the API is paused or retired")]
+    NotActive,
+    /// The consumer's money doesn't cover it.
+    #[error("the voucher is not covered: {redeemable} plancks can be redeemed; deposit more or raise the cap")]
+    NotBacked {
+        /// What can be redeemed.
+        redeemable: u128,
+    },
+    /// Too many accounts.
+    #[error("the provider has too many consumers; try another")]
+    Busy,
+    /// The disk doesn't take it.
+    #[error("the provider can't write its books; try another")]
+    Disk,
+    /// The chain can't be asked.
+    #[error("the provider can't ask the chain just now; try again")]
+    Chain,
+}
+
+/// What an account amounts to. All totals count from the beginning of the signer's authorisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Counts {
+    /// What vouchers have promised, in plancks.
+    pub value: u128,
+    /// What calls have used of it, in plancks.
+    pub spent: u128,
+    /// What was redeemed, in plancks.
+    pub redeemed: u128,
+    /// Calls that were answered.
+    pub calls: u64,
+    /// Units of those.
+    pub units: u64,
+    /// Units that were had for nothing.
+    pub free_units: u64,
+    /// The voucher with the highest value.
+    pub best: Option<(Voucher, Signature)>,
+}
+
+impl Counts {
+    /// Takes a voucher that is better than those before.
+    pub(super) fn promise(&mut self, voucher: Voucher, signature: Signature) {
+        if voucher.value > self.value {
+            self.value = voucher.value;
+            self.best = Some((voucher, signature));
+        }
+    }
+
+    /// What is promised and not used.
+    pub fn credit(&self) -> u128 {
+        self.value.saturating_sub(self.spent)
+    }
+
+    /// What the best voucher would still be paid.
+    pub fn due(&self) -> u128 {
+        self.best.as_ref().map_or(0, |(voucher, _)| voucher.value.saturating_sub(self.redeemed))
+    }
+
+    /// Takes the price of a call, or free units.
+    pub(super) fn charge(&mut self, units: u64, terms: &Terms) -> Result<Charge, Refusal> {
+        let free_after = self.free_units.saturating_add(units);
+        if free_after <= terms.free_units {
+            self.free_units = free_after;
+            return Ok(Charge { price: 0, units, free: true });
+        }
+        let price = terms.unit_price.saturating_mul(units.into());
+        let spent = self.spent.saturating_add(price);
+        if spent > self.value {
+            return Err(Refusal::Credit { missing: spent - self.value });
+        }
+        // What is promised and not used yet was not delivered: it is no risk.
+        if spent.saturating_sub(self.redeemed) > terms.exposure_max {
+            return Err(Refusal::Exposure);
+        }
+        self.spent = spent;
+        Ok(Charge { price, units, free: false })
+    }
+
+    /// Counts a call that was answered, or gives back what was taken for one that wasn't.
+    pub(super) fn settle(&mut self, charge: Charge, answered: bool) {
+        if answered {
+            self.calls = self.calls.saturating_add(1);
+            self.units = self.units.saturating_add(charge.units);
+        } else if charge.free {
+            self.free_units = self.free_units.saturating_sub(charge.units);
+        } else {
+            self.spent = self.spent.saturating_sub(charge.price);
+        }
+    }
+}
+
+/// What was taken for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// In plancks.
+    pub price: u128,
+    /// Units.
+    pub units: u64,
+    /// They were free.
+    pub free: bool,
+}
+
+struct Inside {
+    counts: Counts,
+    /// Calls that may be made now; up to a second's.
+    calls_left: f64,
+    refilled: Instant,
+}
+
+/// One consumer's account.
+pub struct Account {
+    who: Who,
+    inside: Mutex<Inside>,
+    used: AtomicBool,
+    pub(super) paying: tokio::sync::Mutex<()>,
+}
+
+impl Account {
+    pub(super) fn new(who: Who, counts: Counts) -> Self {
+        let inside = Inside { counts, calls_left: 1.0, refilled: Instant::now() };
+        Self { who, inside: Mutex::new(inside), used: AtomicBool::new(false), paying: tokio::sync::Mutex::new(()) }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose it is.
+    pub fn who(&self) -> Who {
+        self.who
+    }
+
+    /// What it amounts to now.
+    pub fn counts(&self) -> Counts {
+        self.inside().counts.clone()
+    }
+
+    /// What is promised and not used.
+    pub fn credit(&self) -> u128 {
+        self.inside().counts.credit()
+    }
+
+    pub(super) fn promise(&self, voucher: Voucher, signature: Signature) {
+        self.inside().counts.promise(voucher, signature);
+    }
+
+    pub(super) fn redeemed(&self, value: u128) {
+        let counts = &mut self.inside().counts;
+        counts.redeemed = counts.redeemed.max(value);
+    }
+
+    /// Takes the price of a call before it is made.
+    ///
+    /// # Errors
+    /// [`Refusal::Credit`], [`Refusal::Exposure`] or [`Refusal::Rate`]; nothing was taken.
+    pub fn charge(&self, units: u64, terms: &Terms) -> Result<Charge, Refusal> {
+        let mut inside = self.inside();
+        let now = Instant::now();
+        let per_second = f64::from(terms.calls_per_second);
+        let refill = now.duration_since(inside.refilled).as_secs_f64() * per_second;
+        inside.calls_left = (inside.calls_left + refill).min(per_second.max(1.0));
+        inside.refilled = now;
+        if inside.calls_left < 1.0 {
+            return Err(Refusal::Rate { per_second: terms.calls_per_second });
+        }
+        let charge = inside.counts.charge(units, terms)?;
+        inside.calls_left -= 1.0;
+        drop(inside);
+        self.used.store(true, Ordering::Release);
+        Ok(charge)
+    }
+
+    /// Ends a call: `answered` if it is to be paid.
+    pub fn settle(&self, charge: Charge, answered: bool) {
+        self.inside().counts.settle(charge, answered);
+        self.used.store(true, Ordering::Release);
+    }
+
+    /// What it amounts to, if calls have used something since the last time.
+    pub(super) fn take_uses(&self) -> Option<Counts> {
+        self.used.swap(false, Ordering::AcqRel).then(|| self.counts())
+    }
+}

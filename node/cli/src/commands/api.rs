@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `cairn api`: the marketplace of APIs.
+
+mod call;
+mod earnings;
+mod fund;
+mod list;
+mod place;
+mod proxy;
+mod publish;
+mod rate;
+mod serve;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::{context::Context, failure::Result, output::Report};
+
+/// The marketplace of APIs.
+#[derive(Debug, Subcommand)]
+#[command(after_help = API_HELP)]
+pub enum Command {
+    /// Sell calls of an HTTP server: list it, check requests, take vouchers, redeem them
+    #[command(after_help = SERVE_HELP)]
+    Serve(Box<Serve>),
+    /// List an API in the marketplace, or change its listing, without serving it
+    Publish(Box<Publish>),
+    /// List what is offered
+    #[command(after_help = "Examples:\n  cairn api list\n  cairn api list --name weather --json")]
+    List {
+        /// Only offers of this name
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Show one API: prices, methods, promises, what others say of it
+    Show {
+        /// Number of the API
+        api: u32,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Call an API once, through the best provider
+    #[command(after_help = CALL_HELP)]
+    Call(Box<Call>),
+    /// Give programs on this machine a base URL for every API of the marketplace
+    #[command(after_help = PROXY_HELP)]
+    Proxy(Box<Proxy>),
+    /// Deposit coins that pay for calls, and let this machine spend them: up to a cap, until a time
+    #[command(after_help = FUND_HELP)]
+    Fund(Box<Fund>),
+    /// Take coins back out of the marketplace: ask for it, wait for the thaw, and take them
+    Withdraw {
+        /// How much to ask for; without it, what has thawed is taken
+        #[arg(value_name = "AMOUNT")]
+        amount: Option<String>,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// List an API's plans, add one, or subscribe to one
+    Plans(Box<Plans>),
+    /// Rate an API that was paid for, from 1 to 5 stars
+    Rate {
+        /// Number of the API
+        api: u32,
+        /// Stars
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=5))]
+        stars: u8,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Show what an API has earned, and redeem what is due
+    #[command(
+        after_help = "Examples:\n  cairn api earnings 0 --account bob\n  cairn api earnings 0 --redeem --account bob"
+    )]
+    Earnings {
+        /// Number of the API
+        api: u32,
+        /// Redeem all that is due and more than its fee
+        #[arg(long)]
+        redeem: bool,
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[command(flatten)]
+        data: DataDir,
+    },
+}
+
+/// Which marketplace.
+#[derive(Args, Debug)]
+pub struct PlaceArgs {
+    /// The marketplace's address [default: CAIRN_MARKETPLACE, or `marketplace` in the configuration]
+    #[arg(long, value_name = "ADDRESS")]
+    contract: Option<String>,
+}
+
+/// Where books and keys are.
+#[derive(Args, Debug)]
+pub struct DataDir {
+    /// Folder of the books and keys [default: beside the accounts]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What is listed.
+#[derive(Args, Debug)]
+pub struct Publish {
+    /// The OpenAPI document (3.0 or 3.1), in YAML or JSON
+    #[arg(long, value_name = "FILE")]
+    openapi: PathBuf,
+    /// Name in the marketplace: a-z, 0-9, `-` and `.` [default: made of the document's title]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Price of a compute unit; an operation takes 1, or its x-cairn-units
+    #[arg(long, value_name = "AMOUNT")]
+    price: String,
+    /// Base URL at which consumers reach the proxy
+    #[arg(long, value_name = "URL")]
+    endpoint: Vec<String>,
+    /// Coins at stake for true answers [default: the least that the marketplace takes]
+    #[arg(long, value_name = "AMOUNT")]
+    bond: Option<String>,
+    /// Units that each consumer has for nothing
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    free_units: u64,
+    /// Promise: nineteen of twenty calls take no longer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    p95_ms: u32,
+    /// Promise: share of the time that it can be reached
+    #[arg(long, value_name = "PERCENT", default_value = "99%")]
+    availability: String,
+    /// Word to find it by
+    #[arg(long, value_name = "WORD")]
+    tag: Vec<String>,
+    /// A .cairn name that the API claims
+    #[arg(long, value_name = "NAME")]
+    cairn_name: Option<String>,
+    /// Keep the document in this drive, and list a link to it
+    #[arg(long, value_name = "DRIVE")]
+    drive: Option<String>,
+    /// List this URL of the document
+    #[arg(long, value_name = "URL", conflicts_with = "drive")]
+    document_url: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    data: DataDir,
+}
+
+/// What is served, and how.
+#[derive(Args, Debug)]
+pub struct Serve {
+    #[command(flatten)]
+    publish: Publish,
+    /// Base URL of the HTTP server behind
+    #[arg(long, value_name = "URL")]
+    upstream: String,
+    /// Listen for consumers
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9971")]
+    listen: SocketAddr,
+    /// Certificate chain in PEM: consumers come by https
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Certificates in PEM that an https upstream may have, besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Most that is delivered to one consumer and not redeemed
+    #[arg(long, value_name = "AMOUNT", default_value = "10")]
+    exposure: String,
+    /// Calls a second of one consumer
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    rate: u32,
+    /// Bytes of a request's body
+    #[arg(long, value_name = "BYTES", default_value = "1MiB")]
+    body_max: String,
+    /// How long the upstream may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    upstream_timeout: u64,
+    /// Redeem once this many times the fee is due
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    redeem_fees: u32,
+    /// Redeem at all once something is due for this long, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    redeem_after: u64,
+    /// Serve Prometheus metrics at this address
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+}
+
+/// How calls are paid for.
+#[derive(Args, Debug)]
+pub struct Spending {
+    /// Most for one call
+    #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
+    cap_call: String,
+    /// Most for one day (UTC)
+    #[arg(long, value_name = "AMOUNT", default_value = "10")]
+    cap_day: String,
+    /// Most in all
+    #[arg(long, value_name = "AMOUNT", default_value = "100")]
+    cap_total: String,
+    /// Paid ahead at first; afterwards as much as was delivered before
+    #[arg(long, value_name = "AMOUNT", default_value = "0.01")]
+    step_min: String,
+    /// Most that is paid ahead at once
+    #[arg(long, value_name = "AMOUNT", default_value = "1")]
+    step_max: String,
+    /// Ask another provider, too, for one of so many deterministic calls
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    cross_check_every: u32,
+    /// Have one of so many answers signed, and check it
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    attest_every: u32,
+    /// How long a provider has before the next one is asked, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    patience: u64,
+    /// Certificates in PEM that an https endpoint may have, besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Use http endpoints on other machines: whoever is on the way can read and spend what was paid ahead
+    #[arg(long)]
+    allow_plain: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    data: DataDir,
+}
+
+/// One call.
+#[derive(Args, Debug)]
+pub struct Call {
+    /// Name of the API
+    name: String,
+    /// Path and query below its base URL
+    target: String,
+    /// HTTP method [default: GET, or POST with --body]
+    #[arg(long, short = 'X', value_name = "METHOD")]
+    method: Option<String>,
+    /// A header, `name: value`
+    #[arg(long, short = 'H', value_name = "HEADER")]
+    header: Vec<String>,
+    /// Body, or @FILE, or @- for standard input; JSON unless a header says otherwise
+    #[arg(long, short = 'b', value_name = "TEXT")]
+    body: Option<String>,
+    #[command(flatten)]
+    spending: Spending,
+}
+
+/// The consumer's daemon.
+#[derive(Args, Debug)]
+pub struct Proxy {
+    /// Listen for programs
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9970")]
+    listen: SocketAddr,
+    /// Listen on an address that others can reach, too: they spend your coins
+    #[arg(long)]
+    allow_others: bool,
+    /// A name of this machine by which the proxy may be called
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// A web page's origin that may call it
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// Serve Prometheus metrics at this address
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    spending: Spending,
+}
+
+/// What pays for calls.
+#[derive(Args, Debug)]
+pub struct Fund {
+    /// Coins to deposit
+    #[arg(long, value_name = "AMOUNT")]
+    deposit: Option<String>,
+    /// Most that this machine may spend in all under this authorisation
+    #[arg(long, value_name = "AMOUNT", default_value = "10")]
+    cap: String,
+    /// For how many days
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: u32,
+    /// Take the authorisation back instead
+    #[arg(long, conflicts_with_all = ["deposit"])]
+    revoke: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    data: DataDir,
+}
+
+/// Plans of an API.
+#[derive(Args, Debug)]
+pub struct Plans {
+    /// Number of the API
+    api: u32,
+    /// Buy a period of this plan
+    #[arg(long, value_name = "N")]
+    subscribe: Option<u16>,
+    /// Offer a plan of this name
+    #[arg(long, value_name = "NAME", requires_all = ["price", "units"], conflicts_with = "subscribe")]
+    add: Option<String>,
+    /// Price of a period
+    #[arg(long, value_name = "AMOUNT")]
+    price: Option<String>,
+    /// Units in a period
+    #[arg(long, value_name = "N")]
+    units: Option<u64>,
+    /// Length of a period in days
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=400))]
+    days: u32,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+const API_HELP: &str = "\
+Whoever has an HTTP server sells calls of it with `cairn api serve`; whoever wants to call it pays ahead in small steps, and
+programs see nothing but a base URL. Prices are in CRN a unit; a call takes as many units as its operation says.
+
+Examples:
+  cairn api serve --openapi weather.yaml --upstream http://127.0.0.1:8080 --price 0.0001 --endpoint https://weather.example --account bob
+  cairn api fund --deposit 20 --cap 10 --account alice
+  cairn api call weather '/now?city=Zurich' --account alice
+  cairn api proxy --account alice    then: curl http://127.0.0.1:9970/weather/now?city=Zurich";
+
+const SERVE_HELP: &str = "\
+Lists the API, or changes its listing to what is given here, and serves until it is interrupted. Vouchers are kept on this
+disk before anything is answered for them, and redeemed when they are worth the fee. Without --endpoint, the address that
+--listen names is listed, which serves this machine only.
+
+Examples:
+  cairn api serve --openapi api.yaml --upstream http://127.0.0.1:8080 --price 0.0001 --account bob
+  cairn api serve --openapi api.yaml --upstream http://127.0.0.1:8080 --price 0.0001 --listen 0.0.0.0:443 --tls-cert cert.pem \\
+    --tls-key key.pem --endpoint https://api.example --drive attic --account bob";
+
+const CALL_HELP: &str = "\
+The answer's body goes to standard output. --json shows status and headers, too. Exit code 1 for an answer of 400 and more.
+
+Examples:
+  cairn api call weather '/now?city=Zurich' --account alice
+  cairn api call translate /text -b '{\"text\": \"hello\", \"to\": \"fr\"}' --account alice";
+
+const PROXY_HELP: &str = "\
+Every API is at http://ADDRESS:PORT/NAME/path; / shows providers and what was spent. Anybody who can reach the proxy spends your
+coins, up to the caps: it listens on this machine only unless told otherwise, and refuses web pages.
+
+Examples:
+  cairn api proxy --cap-day 1 --account alice
+  curl 'http://127.0.0.1:9970/weather/now?city=Zurich'";
+
+const FUND_HELP: &str = "\
+A key is made on this machine, that may sign vouchers and do nothing else. What it may spend is the smaller of its cap and
+what was deposited.
+
+Examples:
+  cairn api fund --deposit 20 --cap 10 --days 30 --account alice
+  cairn api fund --revoke --account alice";
+
+/// Runs a command.
+pub async fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Serve(args) => serve::serve(context, *args).await,
+        Command::Publish(args) => publish::publish(context, &args).await.map(|published| published.report()),
+        Command::List { name, place } => list::list(context, name.as_deref(), &place).await,
+        Command::Show { api, place } => list::show(context, api, &place).await,
+        Command::Call(args) => call::call(context, *args).await,
+        Command::Proxy(args) => proxy::proxy(context, *args).await,
+        Command::Fund(args) => fund::fund(context, &args).await,
+        Command::Withdraw { amount, place } => fund::withdraw(context, amount.as_deref(), &place).await,
+        Command::Plans(args) => rate::plans(context, &args).await,
+        Command::Rate { api, stars, place } => rate::rate(context, api, stars, &place).await,
+        Command::Earnings { api, redeem, place, data } => earnings::earnings(context, api, redeem, &place, &data).await,
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! One call.
+
+use std::io::{Read as _, Write as _};
+
+use bytes::Bytes;
+use cairn_api::consumer::{Call as ApiCall, CallBody, CallError};
+use http_body_util::BodyExt as _;
+use hyper::{
+    header::{HeaderName, HeaderValue, CONTENT_TYPE},
+    HeaderMap, Method,
+};
+use serde_json::json;
+
+use super::Call;
+use crate::{
+    context::Context,
+    failure::{failed, refused, usage, Result},
+    output::Report,
+};
+
+/// Longest body that is read from a file or standard input.
+const BODY_BYTES_MAX: u64 = 64 << 20;
+/// Longest answer that `--json` shows.
+const SHOWN_BYTES_MAX: usize = 16 << 20;
+
+/// Calls an API once.
+pub async fn call(context: &Context, args: Call) -> Result<Report> {
+    let call = read(&args)?;
+    let consumer = args.spending.consumer(context).await?;
+    let progress = context.output.progress("calling");
+    let response = consumer.call(&args.name, call).await.map_err(explain)?;
+    drop(progress);
+    let (head, mut body) = response.into_parts();
+    let shown = context.output.is_json();
+    let mut all = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if !shown {
+            std::io::stdout().lock().write_all(&data)?;
+        } else if all.len() + data.len() > SHOWN_BYTES_MAX {
+            return Err(failed("the answer is too long to be shown in JSON", "leave --json out"));
+        } else {
+            all.extend_from_slice(&data);
+        }
+    }
+    std::io::stdout().lock().flush()?;
+    if !head.status.is_success() && !shown {
+        return Err(failed(format!("the answer is {}", head.status), "see what the API's document says of it"));
+    }
+    if !shown {
+        return Ok(Report::written());
+    }
+    let headers: serde_json::Map<_, _> = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
+        .collect();
+    let body = serde_json::from_slice(&all).unwrap_or_else(|_| json!(String::from_utf8_lossy(&all)));
+    Ok(Report::new("", json!({ "status": head.status.as_u16(), "headers": headers, "body": body })))
+}
+
+fn read(args: &Call) -> Result<ApiCall> {
+    let body = match args.body.as_deref() {
+        None => Vec::new(),
+        Some("@-") => read_all(std::io::stdin().lock())?,
+        Some(text) => match text.strip_prefix('@') {
+            Some(path) => {
+                read_all(std::fs::File::open(path).map_err(|error| usage(format!("can't read {path}: {error}")))?)?
+            },
+            None => text.as_bytes().to_vec(),
+        },
+    };
+    let method = match (&args.method, body.is_empty()) {
+        (Some(method), _) => {
+            method.to_ascii_uppercase().parse().map_err(|_| usage(format!("`{method}` is no method")))?
+        },
+        (None, true) => Method::GET,
+        (None, false) => Method::POST,
+    };
+    let mut headers = HeaderMap::new();
+    for header in &args.header {
+        let wrong = || usage(format!("`{header}` is no header: write it like `accept: text/plain`"));
+        let (name, value) = header.split_once(':').ok_or_else(wrong)?;
+        let name: HeaderName = name.trim().parse().map_err(|_| wrong())?;
+        headers.append(name, HeaderValue::from_str(value.trim()).map_err(|_| wrong())?);
+    }
+    if !body.is_empty() && !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if !args.target.starts_with('/') {
+        return Err(usage("a path begins with /"));
+    }
+    Ok(ApiCall { method, target: args.target.clone(), headers, body: CallBody::Whole(Bytes::from(body)) })
+}
+
+fn read_all(from: impl std::io::Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(BODY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BODY_BYTES_MAX {
+        return Err(usage("the body is too big"));
+    }
+    Ok(bytes)
+}
+
+fn explain(error: CallError) -> anyhow::Error {
+    match error {
+        CallError::Chain(error) => error.into(),
+        CallError::NoSuchApi(_) | CallError::Request(_) => usage(error.to_string()),
+        CallError::Cap(_) => refused("Api::Cap", error.to_string(), "raise the cap if that is what you want"),
+        other => {
+            failed(other.to_string(), "`cairn api list --name NAME` shows the providers; RUST_LOG=debug tells more")
+        },
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What an API has earned.
+
+use cairn_api::ledger::{Ledger, Who};
+use cairn_client::AccountId;
+use serde_json::{json, Value};
+
+use super::{
+    place::{listed, send},
+    DataDir, PlaceArgs,
+};
+use crate::{
+    context::Context,
+    failure::{usage, Result},
+    output::{fields, table, Report},
+};
+
+/// Shows the books of an API, and redeems what is due if asked to.
+pub async fn earnings(context: &Context, api: u32, redeem: bool, place: &PlaceArgs, data: &DataDir) -> Result<Report> {
+    let market = place.open(context).await?;
+    let token = context.token().await?;
+    let found = listed(&market, api).await?;
+    let provider = found.provider();
+    let path =
+        data.folder(context, market.place(), "provider", &provider)?.join(api.to_string()).join("vouchers.journal");
+    let books = Ledger::read(&path)?;
+    let mut accounts: Vec<_> = books.into_iter().collect();
+    accounts.sort_by_key(|(who, _)| *who);
+    let (mut rows, mut json) = (Vec::new(), Vec::new());
+    let (mut due_all, mut redeemed_now) = (0u128, 0u128);
+    for (who, counts) in accounts {
+        let Who { consumer, signer, epoch } = who;
+        let standing = market.standing(consumer, signer, api, true).await?;
+        let paid = standing.filter(|standing| standing.signer.epoch == epoch).map(|standing| standing.paid.value);
+        let redeemed = counts.redeemed.max(paid.unwrap_or(0));
+        let mut due = counts.best.as_ref().map_or(0, |(voucher, _)| voucher.value.saturating_sub(redeemed));
+        if let (true, true, Some((voucher, signature))) = (redeem, due > 0, &counts.best) {
+            let by = context.signer().await?;
+            let what = format!("redeem a voucher over {}", token.format(due));
+            let (tried, _) = send(context, &by, &market, what, &market.place().redeem(voucher, signature)).await?;
+            let came: u128 = tried.read()?;
+            redeemed_now = redeemed_now.saturating_add(came);
+            due = due.saturating_sub(came);
+        }
+        due_all = due_all.saturating_add(due);
+        let consumer = context.address(&AccountId(consumer)).await?;
+        rows.push(vec![
+            consumer.clone(),
+            counts.calls.to_string(),
+            token.format(counts.spent),
+            token.format(counts.value),
+            token.format(due),
+        ]);
+        json.push(json!({
+            "consumer": consumer, "epoch": epoch, "calls": counts.calls, "units": counts.units,
+            "used": token.json(counts.spent), "promised": token.json(counts.value), "due": token.json(due),
+        }));
+    }
+    if rows.is_empty() && redeem {
+        return Err(usage(format!("{} holds no vouchers; give the provider's folder with --data", path.display())));
+    }
+    let quality = market.client().best().await?.market_quality(market.place(), api).await?.unwrap_or_default();
+    let summary = [
+        ("redeemed in all", token.format(quality.value)),
+        ("redeemed now", token.format(redeemed_now)),
+        ("due", token.format(due_all)),
+    ];
+    let header = ["consumer", "calls", "used", "promised", "due"];
+    let text = format!("{}\n{}", fields(summary), table(&header, &rows));
+    let json = json!({
+        "api": api, "redeemed": token.json(quality.value), "redeemed_now": token.json(redeemed_now),
+        "due": token.json(due_all), "consumers": Value::Array(json),
+    });
+    Ok(Report::new(text, json))
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The consumer's daemon.
+
+use std::{sync::Arc, time::Duration};
+
+use cairn_api::{
+    consumer::{budget::Caps, Config, Consumer, Gate, Local, StartError, Steps},
+    http::{self, Limits, Tls},
+    metrics::Metrics,
+};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::{
+    place::hot_key,
+    serve::{listen, metrics_limits},
+    Proxy, Spending,
+};
+use crate::{
+    commands::gateway::stop_signal,
+    context::Context,
+    failure::{failed, usage, usage_with_remedy, Result},
+    output::Report,
+};
+
+/// File of the key that signs vouchers.
+pub const SIGNER_KEY: &str = "signer.key";
+
+impl Spending {
+    /// A proxy that spends like this.
+    pub async fn consumer(&self, context: &Context) -> Result<Arc<Consumer>> {
+        let market = self.place.open(context).await?;
+        let account = context.signer().await?.account;
+        let token = context.token().await?;
+        let data = self.data.folder(context, market.place(), "consumer", &account)?;
+        let unfunded = |reason: &str| {
+            usage_with_remedy(reason, "run `cairn api fund --deposit AMOUNT` with the same account and --data once")
+        };
+        let signer = hot_key(&data, SIGNER_KEY, false)?
+            .ok_or_else(|| unfunded("this machine has no key that may spend in the marketplace"))?;
+        if self.cross_check_every == 0 || self.attest_every == 0 {
+            return Err(usage("--cross-check-every and --attest-every count from 1"));
+        }
+        let config = Config {
+            consumer: account,
+            signer,
+            data,
+            caps: Caps {
+                call: token.parse(&self.cap_call)?,
+                day: token.parse(&self.cap_day)?,
+                total: token.parse(&self.cap_total)?,
+            },
+            steps: Steps { min: token.parse(&self.step_min)?, max: token.parse(&self.step_max)? },
+            cross_check_every: self.cross_check_every,
+            attest_every: self.attest_every,
+            patience: Duration::from_secs(self.patience.max(1)),
+            tls: Tls::new(self.ca.as_deref()).map_err(usage)?,
+            allow_plain: self.allow_plain,
+        };
+        Consumer::start(market, config).await.map_err(|error| match error {
+            StartError::Chain(error) => error.into(),
+            StartError::NoSigner => unfunded("the key of this machine may not spend in the marketplace"),
+            other => failed(other.to_string(), "stop the other process, or give another --data"),
+        })
+    }
+}
+
+/// Serves programs on this machine until it is interrupted.
+pub async fn proxy(context: &Context, args: Proxy) -> Result<Report> {
+    context.output.log()?;
+    if !args.listen.ip().is_loopback() && !args.allow_others {
+        return Err(usage_with_remedy(
+            format!("--listen {}: whoever reaches it spends your coins", args.listen),
+            "use 127.0.0.1, or say --allow-others if that is what you want",
+        ));
+    }
+    let consumer = args.spending.consumer(context).await?;
+    let listener = listen(args.listen).await?;
+    let (stop, stopping) = watch::channel(false);
+    let metrics = match args.metrics {
+        Some(address) => {
+            let (listener, counted) = (listen(address).await?, consumer.clone());
+            let page = Arc::new(Metrics(move || counted.render_metrics()));
+            Some(tokio::spawn(http::serve(listener, None, metrics_limits(), page, stopping.clone())))
+        },
+        None => None,
+    };
+    context.output.note(&format!("listening  http://{}/NAME/path", listener.local_addr()?));
+    let gate = Gate { hosts: args.allow_host, origins: args.allow_origin };
+    let local = Arc::new(Local { consumer: consumer.clone(), gate });
+    let serving = tokio::spawn(http::serve(listener, None, Limits::default(), local, stopping));
+    let stopped = stop_signal().await;
+    stop.send_replace(true);
+    let _ = serving.await;
+    if let Some(metrics) = metrics {
+        let _ = metrics.await;
+    }
+    stopped?;
+    Ok(Report::new("stopped", json!({ "status": "stopped", "state": consumer.status() })))
+}
