@@ -31,7 +31,7 @@ pub struct Outage {
 
 fn lost_bond(figures: &Figures) -> f64 {
     let bond = figures.punished.iter().filter(|((_, how), _)| *how != Punished::Pay);
-    bond.map(|(_, (_, amount))| *amount as f64 / 1e12).sum()
+    bond.map(|(_, (_, amount))| *amount).sum::<u128>() as f64 / 1e12
 }
 
 fn count(figures: &Figures, how: Punished) -> u64 {
@@ -130,7 +130,7 @@ pub fn watchers(seed: u64) -> anyhow::Result<Vec<Watchers>> {
         let years = f64::from(params.days) / 365.0;
         let stayed: u64 = figures.ejections.iter().filter(|((_, gone), _)| !gone).map(|(_, count)| count).sum();
         let of_stayed = figures.punished.iter().filter(|((why, how), _)| *why != Why::Gone && *how != Punished::Pay);
-        let bond: f64 = of_stayed.map(|(_, (_, amount))| *amount as f64 / 1e12).sum();
+        let bond = of_stayed.map(|(_, (_, amount))| *amount).sum::<u128>() as f64 / 1e12;
         let in_hours = |blocks: u64| blocks as f64 * 24.0 / f64::from(params.day_blocks);
         found.push(Watchers {
             hours,

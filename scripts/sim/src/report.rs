@@ -275,13 +275,13 @@ impl Report {
         let vault_days = f64::from(params.vaults) * figures.days.len() as f64;
         self.line(&format!(
             "\n{} slots were emptied, {} restored ({} of them handed over by vaults that left in order), {} behind for a while; \
-             {} successors were late or no longer needed. Read for it: {:.2} GiB a vault and day ({:.2} Mbit/s on average), or \
+             {} successors were relieved: late, or no longer needed. Read for it: {:.2} GiB a vault and day ({:.2} Mbit/s on average), or \
              {} of all stored bytes a day.\n",
             grouped(figures.vacated),
             grouped(figures.restored),
             grouped(figures.handed_over),
             grouped(figures.behind),
-            grouped(figures.successors_changed.saturating_sub(figures.restored)),
+            grouped(figures.successors_changed),
             rebuilt / vault_days,
             rebuilt / vault_days * UNIT_BYTES as f64 * UNITS_PER_GIB as f64 * 8.0 / 86_400.0 / 1e6,
             percent(rebuilt / figures.days.len() as f64 / stored.max(1.0))
@@ -594,6 +594,18 @@ impl Report {
             (
                 "ended",
                 figures.ended.iter().map(|(name, count)| format!("{} {name}", grouped(*count))).collect::<Vec<_>>().join(", "),
+            ),
+            (
+                "refused",
+                match figures.calls_refused.is_empty() {
+                    true => "no call that was right".into(),
+                    false => figures
+                        .calls_refused
+                        .iter()
+                        .map(|((call, error), count)| format!("{} {call} ({error})", grouped(*count)))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                },
             ),
             (
                 "left",
