@@ -114,7 +114,7 @@ impl World {
             Some(match self.evidence {
                 Evidence::Known => [0; 64],
                 Evidence::Checked => {
-                    let receipt = Receipt { at: SlotAt { drive: id, slot }, root, units };
+                    let receipt = Receipt { at: SlotAt { drive: id, slot }, version: version + 1, root, units };
                     let message = receipt.to_sign(&crate::runtime::genesis_hash());
                     sp_core::Pair::sign(&service_key(signer), &message).0
                 },
