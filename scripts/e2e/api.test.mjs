@@ -31,8 +31,8 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     upstreams = { cheap: await Upstream.start({ latencyMs: 3 }), dear: await Upstream.start() };
     const common = { network, cli, market, name: 'squares', openapi, args: ['--redeem-after', '100000'] };
     [cheap, dear] = await Promise.all([
-      ApiProvider.start({ ...common, account: '//Bob', upstream: upstreams.cheap, price: '0.0001' }),
-      ApiProvider.start({ ...common, account: '//Charlie', upstream: upstreams.dear, price: '0.001' }),
+      ApiProvider.start({ ...common, account: '//Bob', upstream: upstreams.cheap, price: '0.001' }),
+      ApiProvider.start({ ...common, account: '//Charlie', upstream: upstreams.dear, price: '0.01' }),
     ]);
   });
 
@@ -44,7 +44,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
   test('both offers are listed with their prices', async () => {
     const offers = await cli.ok('api', 'list', '--name', 'squares', '--contract', market);
     const prices = offers.map(({ unit_price }) => unit_price.text).sort();
-    assert.deepEqual(prices, ['0.0001 CRN', '0.001 CRN']);
+    assert.deepEqual(prices, ['0.001 CRN', '0.01 CRN']);
     const shown = await cli.ok('api', 'show', String(cheap.api), '--contract', market);
     assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken']);
     assert.equal(shown.methods[1].units, 2);
@@ -58,7 +58,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     assert.equal(offer.type, 'cairn-offer/v1');
     assert.equal(offer.wanted, 'session');
     assert.equal(offer.contract, market);
-    assert.equal(offer.price, '100000000');
+    assert.equal(offer.price, '1000000000');
     assert.equal(offer.units, 1);
     assert.equal(offer.pay.scheme, 'cairn-voucher/v1');
     assert.equal(upstreams.cheap.calls, 0, 'nothing reached the server behind');
@@ -113,8 +113,8 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       assert.ok(to > 400, `${to} of 500 to the cheaper one`);
       const seller = await proxy.seller('squares', cheap.api);
       const [promised, used] = [BigInt(seller.promised), BigInt(seller.used)];
-      assert.ok(promised >= used && used >= BigInt(to) * 100_000_000n);
-      assert.ok(promised <= 2n * used + 20_000_000_000n, 'no further ahead than what was delivered');
+      assert.ok(promised >= used && used >= BigInt(to) * 1_000_000_000n);
+      assert.ok(promised <= 2n * used + 200_000_000_000n, 'no further ahead than what was delivered');
       assert.ok(await proxy.metric('cairn_api_verified_total') > 100, 'signed answers were verified');
       assert.equal(await proxy.metric('cairn_api_garbage_total'), 0);
     });
@@ -194,7 +194,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
   test('the caps hold, and over restarts', async () => {
     const data = join(network.dir, 'capped');
     await fund(data, '--cap', '5');
-    const args = ['--cap-total', '0.02', '--cap-day', '0.02', '--step-min', '0.004', '--step-max', '0.004'];
+    const args = ['--cap-total', '0.2', '--cap-day', '0.2', '--step-min', '0.04', '--step-max', '0.04'];
     const proxy = await ApiProxy.start({ network, cli, market, account: consumer, label: 'capped', data, args });
     try {
       const until402 = async () => {
@@ -206,13 +206,13 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       };
       const { answer, i } = await until402();
       assert.equal(answer.status, 402);
-      assert.match((await answer.json()).error, /cap of 20000000000 plancks/);
+      assert.match((await answer.json()).error, /cap of 200000000000 plancks/);
       assert.ok(i >= 20, `${i} calls for the cap`);
-      assert.ok(BigInt((await proxy.status()).spent.total) <= 20_000_000_000n);
+      assert.ok(BigInt((await proxy.status()).spent.total) <= 200_000_000_000n);
       await proxy.process.kill();
       await proxy.start();
       await until402();
-      assert.ok(BigInt((await proxy.status()).spent.total) <= 20_000_000_000n);
+      assert.ok(BigInt((await proxy.status()).spent.total) <= 200_000_000_000n);
       await proxy.process.kill();
       await proxy.start([...args, '--cap-call', '0.00001']);
       const { error } = await (await proxy.get('/squares/square/1')).json();
@@ -225,7 +225,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
   test('garbage never reaches the caller, and its provider is avoided', async () => {
     upstreams.garbage = await Upstream.start({ wrong: 'shape' });
     const garbage = await ApiProvider.start({
-      network, cli, market, name: 'squares', openapi, account: '//Eve', upstream: upstreams.garbage, price: '0.00001',
+      network, cli, market, name: 'squares', openapi, account: '//Eve', upstream: upstreams.garbage, price: '0.0001',
     });
     const data = join(network.dir, 'careful');
     await fund(data, '--cap', '5');
@@ -244,7 +244,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
   test('a provider whose answers only look right is found out by asking others', async () => {
     upstreams.liar = await Upstream.start({ wrong: 'value' });
     const liar = await ApiProvider.start({
-      network, cli, market, name: 'squares', openapi, account: '//Ferdie', upstream: upstreams.liar, price: '0.00001',
+      network, cli, market, name: 'squares', openapi, account: '//Ferdie', upstream: upstreams.liar, price: '0.0001',
     });
     const data = join(network.dir, 'checking');
     await fund(data, '--cap', '5');
@@ -268,13 +268,13 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
   test('prices, methods and the document change by serving anew', async () => {
     await dear.process.stop();
     assert.equal(dear.process.exit.code, 0, 'it stops in order');
-    dear.price = '0.0005';
+    dear.price = '0.005';
     dear.openapi = network.file('more.yaml', SQUARES.replace('  /broken:', `  /more:
     get: { operationId: more, responses: { '200': { description: ok } } }
   /broken:`));
     await dear.start();
     const shown = await cli.ok('api', 'show', String(dear.api), '--contract', market);
-    assert.equal(shown.unit_price.text, '0.0005 CRN');
+    assert.equal(shown.unit_price.text, '0.005 CRN');
     assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken', 'more']);
   });
 });
