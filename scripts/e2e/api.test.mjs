@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// APIs sold and bought: real servers, real proxies, a real chain with the real contract.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Cli, EXIT } from './lib/cli.mjs';
+import { ApiProvider, ApiProxy, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
+import { Network } from './lib/network.mjs';
+import { seconds, until } from './lib/wait.mjs';
+
+describe('the marketplace of APIs', { concurrency: false }, () => {
+  let network, cli, market, openapi, cheap, dear, upstreams;
+  const consumer = '//Dave';
+  const balance = async (account) => BigInt((await cli.ok('account', 'show', account)).free.units);
+  const fund = (data, ...args) => cli.ok('api', 'fund', '--contract', market, '--data', data, ...args, '--account', consumer, '--yes');
+  const squares = async (proxy, from, count) => {
+    const answers = await Promise.all(Array.from({ length: count }, (_, i) => proxy.get(`/squares/square/${from + i}`)));
+    for (const [i, answer] of answers.entries()) {
+      assert.equal(answer.status, 200, await answer.clone().text());
+      assert.deepEqual(await answer.json(), { n: from + i, square: (from + i) ** 2 });
+    }
+  };
+
+  before(async () => {
+    network = await Network.dev();
+    const [node] = network.nodes;
+    await node.waitFinalized(2);
+    cli = new Cli({ dir: network.dir, url: node.url });
+    market = await deployMarketplace(cli, node);
+    openapi = network.file('squares.yaml', SQUARES);
+    upstreams = { cheap: await Upstream.start({ latencyMs: 3 }), dear: await Upstream.start() };
+    const common = { network, cli, market, name: 'squares', openapi, args: ['--redeem-after', '100000'] };
+    [cheap, dear] = await Promise.all([
+      ApiProvider.start({ ...common, account: '//Bob', upstream: upstreams.cheap, price: '0.001' }),
+      ApiProvider.start({ ...common, account: '//Charlie', upstream: upstreams.dear, price: '0.01' }),
+    ]);
+  });
+
+  after(async () => {
+    await Promise.all(Object.values(upstreams ?? {}).map((upstream) => upstream.close()));
+    await network?.close();
+  });
+
+  test('both offers are listed with their prices', async () => {
+    const offers = await cli.ok('api', 'list', '--name', 'squares', '--contract', market);
+    const prices = offers.map(({ unit_price }) => unit_price.text).sort();
+    assert.deepEqual(prices, ['0.001 CRN', '0.01 CRN']);
+    const shown = await cli.ok('api', 'show', String(cheap.api), '--contract', market);
+    assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken']);
+    assert.equal(shown.methods[1].units, 2);
+    assert.deepEqual(shown.endpoints, [cheap.url]);
+  });
+
+  test('without payment there is an offer that a machine can read', async () => {
+    const answer = await fetch(`${cheap.url}/square/3`);
+    assert.equal(answer.status, 402);
+    const offer = await answer.json();
+    assert.equal(offer.type, 'cairn-offer/v1');
+    assert.equal(offer.wanted, 'session');
+    assert.equal(offer.contract, market);
+    assert.equal(offer.price, '1000000000');
+    assert.equal(offer.units, 1);
+    assert.equal(offer.pay.scheme, 'cairn-voucher/v1');
+    assert.equal(upstreams.cheap.calls, 0, 'nothing reached the server behind');
+  });
+
+  test('what the document does not have is refused before it is paid for', async () => {
+    for (const [path, options, status] of [
+      ['/square/-1', {}, 400], ['/square/x', {}, 400], ['/square/1?more=1', {}, 400], ['/cube/1', {}, 404],
+      ['/square/1', { method: 'DELETE' }, 405],
+    ]) {
+      const answer = await fetch(`${cheap.url}${path}`, options);
+      assert.equal(answer.status, status, path);
+      assert.ok((await answer.json()).error.length > 10);
+    }
+    const rubbish = { 'cairn-session': 'x'.repeat(40) };
+    assert.equal((await fetch(`${cheap.url}/square/1`, { headers: rubbish })).status, 400);
+    const voucher = { 'cairn-session': '00'.repeat(16), 'cairn-open': 'AAAA', 'cairn-voucher': 'AAAA' };
+    assert.equal((await fetch(`${cheap.url}/square/1`, { headers: voucher })).status, 400);
+    assert.equal(upstreams.cheap.calls, 0);
+  });
+
+  test('a machine without a key is told to fund it', async () => {
+    const { code, stderr } = await cli.run('api', 'call', 'squares', '/square/2', '--contract', market,
+      '--data', join(network.dir, 'nobody'), '--account', consumer, '--yes');
+    assert.equal(code, EXIT.usage);
+    assert.match(stderr, /cairn api fund/);
+  });
+
+  test('one call from the command line', async () => {
+    const data = join(network.dir, 'consumer');
+    await fund(data, '--deposit', '20', '--cap', '10');
+    const answer = await cli.ok('api', 'call', 'squares', '/square/12', '--contract', market, '--data', data, '--account', consumer);
+    assert.equal(answer.status, 200);
+    assert.deepEqual(answer.body, { n: 12, square: 144 });
+    const nobody = await cli.run('api', 'call', 'cubes', '/cube/12', '--contract', market, '--data', data, '--account', consumer);
+    assert.equal(nobody.code, EXIT.usage);
+    assert.match(nobody.stderr, /nobody offers/);
+  });
+
+  describe('through the proxy', { concurrency: false }, () => {
+    let proxy;
+    before(async () => {
+      proxy = await ApiProxy.start({ network, cli, market, account: consumer, args: ['--cross-check-every', '1000000', '--attest-every', '2'] });
+    });
+    after(() => proxy?.process.stop());
+
+    test('the cheaper one gets most of the calls, and is paid ahead in steps as it delivers', async () => {
+      const [before, other] = [upstreams.cheap.calls, upstreams.dear.calls];
+      for (let i = 0; i < 10; i++) await squares(proxy, 100 * i, 50);
+      const [to, elsewhere] = [upstreams.cheap.calls - before, upstreams.dear.calls - other];
+      assert.equal(to + elsewhere, 500, 'every call was made once');
+      assert.ok(to > 400, `${to} of 500 to the cheaper one`);
+      const seller = await proxy.seller('squares', cheap.api);
+      const [promised, used] = [BigInt(seller.promised), BigInt(seller.used)];
+      assert.ok(promised >= used && used >= BigInt(to) * 1_000_000_000n);
+      assert.ok(promised <= 2n * used + 200_000_000_000n, 'no further ahead than what was delivered');
+      assert.ok(await proxy.metric('cairn_api_verified_total') > 100, 'signed answers were verified');
+      assert.equal(await proxy.metric('cairn_api_garbage_total'), 0);
+    });
+
+    test('bodies go both ways, streamed where they are long', async () => {
+      const echo = await fetch(`${proxy.url}/squares/echo`, {
+        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: 'ä'.repeat(1000) }),
+      });
+      assert.deepEqual(await echo.json(), { text: 'ä'.repeat(1000) });
+      const long = await proxy.get(`/squares/bytes/${8 << 20}`);
+      const bytes = Buffer.from(await long.arrayBuffer());
+      assert.equal(bytes.length, 8 << 20);
+      assert.ok(bytes.every((byte) => byte === 7));
+    });
+
+    test('requests that no document has are refused here, for nothing', async () => {
+      const calls = upstreams.cheap.calls + upstreams.dear.calls;
+      for (const [path, status] of [['/squares/square/x', 400], ['/squares/none', 404], ['/nobody/x', 404]]) {
+        assert.equal((await proxy.get(path)).status, status, path);
+      }
+      assert.equal(upstreams.cheap.calls + upstreams.dear.calls, calls);
+    });
+
+    test('web pages may not spend', async () => {
+      const answer = await fetch(`${proxy.url}/squares/square/1`, { headers: { origin: 'https://evil.example' } });
+      assert.equal(answer.status, 403);
+    });
+
+    test('what the upstream fails costs nothing', async () => {
+      const before = await proxy.status();
+      const answer = await proxy.get('/squares/broken');
+      assert.equal(answer.status, 502);
+      const used = (state) => state.apis.squares.reduce((sum, seller) => sum + BigInt(seller.used), 0n);
+      assert.equal(used(await proxy.status()), used(before));
+      // Both are left alone for a moment after a failure.
+      await until('they are asked again', async () => (await proxy.get('/squares/square/5')).status === 200);
+    });
+
+    test('a provider that dies is left for another, in the middle of calls', async () => {
+      const running = squares(proxy, 1000, 300);
+      await cheap.process.kill();
+      await running;
+      await squares(proxy, 2000, 100);
+      assert.equal((await proxy.seller('squares', cheap.api)).avoided, true);
+    });
+
+    test('a provider that was killed has its vouchers, and turns them into coins', async () => {
+      const { consumers, due } = await cheap.earnings();
+      assert.equal(consumers.length, 1);
+      const promised = BigInt((await proxy.seller('squares', cheap.api)).promised);
+      assert.equal(BigInt(consumers[0].promised.units), promised, 'the best voucher is there');
+      assert.equal(BigInt(due.units), promised);
+      const had = await balance('//Bob');
+      await cheap.start(['--redeem-fees', '1', '--redeem-after', '1']);
+      await until('the voucher is redeemed', async () => BigInt((await cheap.earnings()).due.units) === 0n, { timeoutMs: seconds(90) });
+      const { redeemed } = await cheap.earnings();
+      assert.equal(BigInt(redeemed.units), promised, 'exactly once');
+      assert.ok(await balance('//Bob') > had, 'that was more than the fee');
+      await until('it is called again', async () => {
+        const { calls } = upstreams.cheap;
+        await squares(proxy, 3000, 20);
+        return upstreams.cheap.calls > calls;
+      });
+    });
+
+    test('the books of a proxy that is killed go on where they were', async () => {
+      const before = await proxy.status();
+      await proxy.process.kill();
+      await proxy.start();
+      await squares(proxy, 4000, 20);
+      const after = await proxy.status();
+      assert.ok(BigInt(after.spent.total) >= BigInt(before.spent.total));
+      assert.equal(await proxy.metric('cairn_api_garbage_total'), 0, 'nobody was called a liar for it');
+    });
+  });
+
+  test('the caps hold, and over restarts', async () => {
+    const data = join(network.dir, 'capped');
+    await fund(data, '--cap', '5');
+    const args = ['--cap-total', '0.2', '--cap-day', '0.2', '--step-min', '0.04', '--step-max', '0.04'];
+    const proxy = await ApiProxy.start({ network, cli, market, account: consumer, label: 'capped', data, args });
+    try {
+      const until402 = async () => {
+        for (let i = 0; i < 400; i++) {
+          const answer = await proxy.get(`/squares/square/${i}`);
+          if (answer.status !== 200) return { answer, i };
+        }
+        return assert.fail('no cap held');
+      };
+      const { answer, i } = await until402();
+      assert.equal(answer.status, 402);
+      assert.match((await answer.json()).error, /cap of 200000000000 plancks/);
+      assert.ok(i >= 20, `${i} calls for the cap`);
+      assert.ok(BigInt((await proxy.status()).spent.total) <= 200_000_000_000n);
+      await proxy.process.kill();
+      await proxy.start();
+      await until402();
+      assert.ok(BigInt((await proxy.status()).spent.total) <= 200_000_000_000n);
+      await proxy.process.kill();
+      await proxy.start([...args, '--cap-call', '0.00001']);
+      const { error } = await (await proxy.get('/squares/square/1')).json();
+      assert.match(error, /cap for one call/);
+    } finally {
+      await proxy.process.stop();
+    }
+  });
+
+  test('garbage never reaches the caller, and its provider is avoided', async () => {
+    upstreams.garbage = await Upstream.start({ wrong: 'shape' });
+    const garbage = await ApiProvider.start({
+      network, cli, market, name: 'squares', openapi, account: '//Eve', upstream: upstreams.garbage, price: '0.0001',
+    });
+    const data = join(network.dir, 'careful');
+    await fund(data, '--cap', '5');
+    const proxy = await ApiProxy.start({ network, cli, market, account: consumer, label: 'careful', data });
+    try {
+      for (let i = 0; i < 40; i++) await squares(proxy, i, 1);
+      const seller = await proxy.seller('squares', garbage.api);
+      assert.ok(seller.garbage >= 1 && seller.avoided, JSON.stringify(seller));
+      assert.ok(upstreams.garbage.calls <= 3, `asked ${upstreams.garbage.calls} times`);
+    } finally {
+      await proxy.process.stop();
+      await garbage.process.stop();
+    }
+  });
+
+  test('a provider whose answers only look right is found out by asking others', async () => {
+    upstreams.liar = await Upstream.start({ wrong: 'value' });
+    const liar = await ApiProvider.start({
+      network, cli, market, name: 'squares', openapi, account: '//Ferdie', upstream: upstreams.liar, price: '0.0001',
+    });
+    const data = join(network.dir, 'checking');
+    await fund(data, '--cap', '5');
+    const args = ['--cross-check-every', '1'];
+    const proxy = await ApiProxy.start({ network, cli, market, account: consumer, label: 'checking', data, args });
+    try {
+      await until('the liar is avoided', async () => {
+        await proxy.get('/squares/square/7');
+        return (await proxy.seller('squares', liar.api)).avoided;
+      });
+      await squares(proxy, 0, 20);
+      for (const honest of [cheap, dear]) {
+        assert.equal((await proxy.seller('squares', honest.api)).garbage, 0);
+      }
+    } finally {
+      await proxy.process.stop();
+      await liar.process.stop();
+    }
+  });
+
+  test('prices, methods and the document change by serving anew', async () => {
+    await dear.process.stop();
+    assert.equal(dear.process.exit.code, 0, 'it stops in order');
+    dear.price = '0.005';
+    dear.openapi = network.file('more.yaml', SQUARES.replace('  /broken:', `  /more:
+    get: { operationId: more, responses: { '200': { description: ok } } }
+  /broken:`));
+    await dear.start();
+    const shown = await cli.ok('api', 'show', String(dear.api), '--contract', market);
+    assert.equal(shown.unit_price.text, '0.005 CRN');
+    assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken', 'more']);
+  });
+});

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The marketplace of APIs: the contract, providers with servers behind them, and a consumer's proxy.
+import { createServer } from 'node:http';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { binary } from './paths.mjs';
+import { freePorts } from './ports.mjs';
+import { Background } from './processes.mjs';
+import { seconds, sleep, until } from './wait.mjs';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** The marketplace's bundle; throws with the remedy when it was not built. */
+export function marketplaceBundle() {
+  const path = process.env.CAIRN_MARKETPLACE_BUNDLE ?? join(root, 'contracts/target/marketplace.contract');
+  if (!existsSync(path)) throw new Error(`${path} is missing: build it with scripts/contracts`);
+  return path;
+}
+
+const littleEndian = (value, bytes) => Buffer.from(BigInt(value).toString(16).padStart(2 * bytes, '0'), 'hex').reverse();
+
+/** Makes a marketplace; returns its address. The treasury is whoever makes it. */
+export async function deployMarketplace(cli, node, { account = '//Alice', thawMs = 2000, bondMin = 1_000_000_000_000n } = {}) {
+  const genesis = await node.connection.call('chain_getBlockHash', 0);
+  const shown = await cli.ok('account', 'show', account);
+  const treasury = Buffer.from(shown.public_key.slice(2), 'hex');
+  const data = Buffer.concat([
+    Buffer.from('9bae9d5e', 'hex'), Buffer.from(genesis.slice(2), 'hex'), treasury, littleEndian(thawMs, 8), littleEndian(bondMin, 16),
+  ]);
+  const made = await cli.ok('contract', 'instantiate', marketplaceBundle(), '--data', `0x${data.toString('hex')}`,
+    '--account', account, '--yes');
+  return made.contract;
+}
+
+/** The API that is sold in tests: squares, echoes, and bytes. */
+export const SQUARES = `
+openapi: 3.1.0
+info: { title: Squares, version: '1' }
+paths:
+  /square/{n}:
+    get:
+      operationId: square
+      x-cairn-deterministic: true
+      parameters: [{ name: n, in: path, required: true, schema: { type: integer, minimum: 0, maximum: 1000000 } }]
+      responses:
+        '200':
+          content:
+            application/json:
+              schema:
+                type: object
+                required: [n, square]
+                additionalProperties: false
+                properties: { n: { type: integer }, square: { type: integer } }
+  /echo:
+    post:
+      operationId: echo
+      x-cairn-units: 2
+      requestBody:
+        required: true
+        content: { application/json: { schema: { type: object, required: [text], properties: { text: { type: string } } } } }
+      responses: { '200': { content: { application/json: { schema: { type: object, required: [text] } } } } }
+  /bytes/{count}:
+    get:
+      operationId: bytes
+      parameters: [{ name: count, in: path, required: true, schema: { type: integer, minimum: 0 } }]
+      responses: { '200': { content: { application/octet-stream: {} } } }
+  /broken:
+    get: { operationId: broken, responses: { '200': { description: never } } }
+`;
+
+/** An HTTP server that knows nothing of the marketplace. `wrong`: what it does to its answers. */
+export class Upstream {
+  static async start({ latencyMs = 0, wrong = null } = {}) {
+    const upstream = new Upstream();
+    Object.assign(upstream, { latencyMs, wrong, calls: 0 });
+    upstream.server = createServer((request, response) => upstream.answer(request, response).catch(() => response.destroy()));
+    await new Promise((resolve) => { upstream.server.listen(0, '127.0.0.1', resolve); });
+    upstream.url = `http://127.0.0.1:${upstream.server.address().port}`;
+    return upstream;
+  }
+
+  async answer(request, response) {
+    this.calls += 1;
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    if (this.latencyMs > 0) await sleep(this.latencyMs);
+    const json = (value) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(value));
+    };
+    const [, what, argument] = request.url.split('/');
+    if (what === 'square') {
+      const n = Number(argument);
+      if (this.wrong === 'shape') return json({ squared: 'yes' });
+      return json({ n, square: n * n + (this.wrong === 'value' ? 1 : 0) });
+    }
+    if (what === 'echo') return json(JSON.parse(Buffer.concat(parts).toString()));
+    if (what === 'bytes') {
+      response.setHeader('content-type', 'application/octet-stream');
+      return response.end(Buffer.alloc(Number(argument), 7));
+    }
+    response.statusCode = 500;
+    return response.end('broken');
+  }
+
+  close() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => { this.server.close(resolve); });
+  }
+}
+
+/** `cairn api serve` as a process of its own. */
+export class ApiProvider {
+  constructor({ network, cli, market, account, name, openapi, upstream, price, args = [] }) {
+    Object.assign(this, { network, cli, market, account, name, openapi, upstream, price, args });
+    this.label = `api-${account.replace(/\W/g, '')}`;
+    this.data = join(network.dir, this.label);
+    this.as = ['--account', account, '--yes'];
+  }
+
+  static async start(options) {
+    const provider = new ApiProvider(options);
+    [provider.port, provider.metricsPort] = await freePorts(2);
+    await provider.start();
+    return provider;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async start(args = this.args) {
+    this.process = new Background({
+      name: this.label, command: binary('cairn'), env: this.cli.env, log: join(this.network.dir, `${this.label}.log`),
+      args: ['--url', this.cli.url, ...this.as, 'api', 'serve', '--contract', this.market, '--openapi', this.openapi, '--name', this.name,
+        '--upstream', this.upstream.url, '--price', this.price, '--listen', `127.0.0.1:${this.port}`,
+        '--metrics', `127.0.0.1:${this.metricsPort}`, '--data', this.data, ...args],
+    });
+    await until(`${this.label} listens`, async () => {
+      if (!this.process.alive) throw new Error(`it has ended\n${this.process.tail()}`);
+      return (await fetch(`${this.url}/.well-known/cairn/offer`)).ok;
+    }, { timeoutMs: seconds(90) });
+    this.api = (await (await fetch(`${this.url}/.well-known/cairn/offer`)).json()).api;
+  }
+
+  earnings(...args) {
+    return this.cli.ok('api', 'earnings', String(this.api), '--contract', this.market, '--data', this.data, ...args, ...this.as);
+  }
+
+  async metric(name) {
+    return metric(this.metricsPort, name);
+  }
+}
+
+/** One number of a page of metrics. */
+export async function metric(port, name) {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const line = text.split('\n').find((found) => found.startsWith(`${name} `) || found.startsWith(`${name}{`));
+  return line && Number(line.split(' ').at(-1));
+}
+
+/** `cairn api proxy` as a process of its own. */
+export class ApiProxy {
+  static async start({ network, cli, market, account, label = 'proxy', data = join(network.dir, 'consumer'), args = [] }) {
+    const proxy = new ApiProxy();
+    const [port, metricsPort] = await freePorts(2);
+    Object.assign(proxy, { network, cli, market, account, label, data, args, port, metricsPort });
+    await proxy.start();
+    return proxy;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async start(args = this.args) {
+    this.process = new Background({
+      name: this.label, command: binary('cairn'), env: this.cli.env, log: join(this.network.dir, `${this.label}.log`),
+      args: ['--url', this.cli.url, '--account', this.account, '--yes', 'api', 'proxy', '--contract', this.market,
+        '--listen', `127.0.0.1:${this.port}`, '--metrics', `127.0.0.1:${this.metricsPort}`, '--data', this.data, ...args],
+    });
+    await until('the proxy listens', async () => {
+      if (!this.process.alive) throw new Error(`it has ended\n${this.process.tail()}`);
+      return (await fetch(`${this.url}/`)).ok;
+    }, { timeoutMs: seconds(60) });
+  }
+
+  /** What it knows and has spent. */
+  async status() {
+    return (await fetch(`${this.url}/`)).json();
+  }
+
+  /** What it knows of one provider. */
+  async seller(name, api) {
+    return (await this.status()).apis[name]?.find((seller) => seller.api === api);
+  }
+
+  get(path) {
+    return fetch(`${this.url}${path}`);
+  }
+
+  metric(name) {
+    return metric(this.metricsPort, name);
+  }
+}

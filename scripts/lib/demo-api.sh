@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by scripts/demo: an API is sold a thousand times. Uses its functions, its folder ($WORK), node and account `ada`.
+
+# le NUMBER BYTES: a number in hex, its smallest byte first.
+le() {
+  local number=$1 out='' i
+  for ((i = 0; i < $2; i++)); do
+    out+=$(printf '%02x' $((number & 255)))
+    number=$((number >> 8))
+  done
+  printf '%s' "$out"
+}
+
+# demo_api CONSUMER PROVIDER FIRST_PORT: three ports from FIRST_PORT on are used.
+demo_api() {
+  local consumer=$1 provider=$2 port=$3 bundle=$ROOT/contracts/target/marketplace.contract
+  local genesis treasury number had spent
+  chapter 'An API, sold call by call'
+  tell 'A marketplace is a contract: providers list APIs there, consumers hold coins in it, calls are settled thousands at a
+time. Alice makes one; it has no owner.'
+  [ -f "$bundle" ] || "$ROOT/scripts/contracts" >/dev/null
+  genesis=$(rpc "$ALICE_PORT" chain_getBlockHash '[0]' | jq -re .)
+  treasury=$(cairn --json account show //Alice | jq -re .public_key)
+  # genesis, treasury, a thaw of 2 s, the least bond of 1 CRN
+  CAIRN_MARKETPLACE=$(cairn --json contract instantiate "$bundle" --account //Alice --yes \
+    --data "0x9bae9d5e${genesis#0x}${treasury#0x}$(le 2000 8)$(le 1000000000000 16)" | jq -re .contract)
+  export CAIRN_MARKETPLACE
+  tell "It is at $CAIRN_MARKETPLACE. $provider has a small HTTP server with figures of this chain, and an OpenAPI document of it; one command
+lists it and stands before it. A call costs 0.001 CRN."
+  start_process "$WORK/net" stats node "$ROOT/scripts/lib/chain-stats.mjs" "$port" "$ALICE_PORT"
+  start_process "$WORK/net" api "$BIN/cairn" --url "$URL" --account "$provider" --yes api serve --name chain-stats \
+    --openapi "$ROOT/scripts/lib/chain-stats.yaml" --upstream "http://127.0.0.1:$port" --price 0.001 \
+    --listen "127.0.0.1:$((port + 1))" --data "$WORK/provider"
+  wait_for 60 'the provider' curl -sf "http://127.0.0.1:$((port + 1))/.well-known/cairn/offer"
+  shown api list
+  tell 'Whoever calls it without paying gets an offer that a program can read:'
+  printf '$ curl http://127.0.0.1:%s/blocks/7\n' "$((port + 1))"
+  curl -s "http://127.0.0.1:$((port + 1))/blocks/7" | jq '{type, message, price, pay: .pay.scheme}' | sed 's/^/    /'
+  tell "Ada deposits 5 CRN, and lets this machine spend up to 2 of them. To her programs the API is then a base URL:"
+  shown api fund --deposit 5 --cap 2 --data "$WORK/consumer" --account "$consumer" --yes
+  start_process "$WORK/net" api-proxy "$BIN/cairn" --url "$URL" --account "$consumer" api proxy \
+    --listen "127.0.0.1:$((port + 2))" --data "$WORK/consumer"
+  wait_for 30 'the proxy' curl -sf "http://127.0.0.1:$((port + 2))/"
+  printf '$ curl http://127.0.0.1:%s/chain-stats/blocks/7\n' "$((port + 2))"
+  curl -sf "http://127.0.0.1:$((port + 2))/chain-stats/blocks/7" | tee "$WORK/block" | sed 's/^/    /'
+  printf '\n'
+  check 'that is the block' [ "$(jq -re .hash "$WORK/block")" = "$(rpc "$ALICE_PORT" chain_getBlockHash '[7]' | jq -re .)" ]
+  tell '999 calls more, over the last final blocks and back:'
+  for ((number = 0; number < 999; number += 9)); do
+    curl -sf "http://127.0.0.1:$((port + 2))/chain-stats/blocks/[1-9]" >>"$WORK/blocks"
+    printf '\n' >>"$WORK/blocks"
+  done
+  check 'all 999 were answered' [ "$(grep -o '"number"' "$WORK/blocks" | wc -l)" = 999 ]
+  shown api earnings 0 --data "$WORK/provider" --account "$provider"
+  check 'the provider counted them' [ "$(cairn --json api earnings 0 --data "$WORK/provider" --account "$provider" | jq -re '.consumers[0].calls')" = 1000 ]
+  tell 'Not one of them was a transaction. The provider stops, and redeems its last voucher: one transaction for all of them.'
+  stop_processes "$WORK/net" api
+  had=$(free "$provider")
+  shown api earnings 0 --redeem --data "$WORK/provider" --account "$provider" --yes
+  check 'nothing is due any more' [ "$(cairn --json api earnings 0 --data "$WORK/provider" --account "$provider" | jq -re .due.units)" = 0 ]
+  spent=$(curl -sf "http://127.0.0.1:$((port + 2))/" | jq -re .spent.total)
+  tell "$provider had $(coins "$had"), and has $(coins "$(free "$provider")"). Ada's proxy has promised $(coins "$spent") in all, and that is what was paid."
+  check 'the provider got more than the fee' [ "$(free "$provider")" -gt "$had" ]
+  check 'what was promised is what was redeemed' [ "$(cairn --json api earnings 0 --data "$WORK/provider" --account "$provider" | jq -re .redeemed.units)" = "$spent" ]
+  stop_processes "$WORK/net" api-proxy stats
+}
+
+# coins PLANCKS: in CRN.
+coins() { awk -v plancks="$1" 'BEGIN { printf "%.4f CRN", plancks / 1e12 }'; }
