@@ -2,42 +2,19 @@
 // Files from one machine to another, over vaults that come and go: real processes, real disks, a real chain.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync, createReadStream, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, writeFileSync, writeSync,
-} from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { after, before, describe, test } from 'node:test';
 import { Cli, EXIT } from './lib/cli.mjs';
+import { hashOf, KIB, MIB, randomFile } from './lib/files.mjs';
 import { run } from './lib/gateway.mjs';
 import { Network } from './lib/network.mjs';
 import { binary } from './lib/paths.mjs';
-import { blocks, startVaults } from './lib/vaults.mjs';
+import { blocks, keeperOf as keeperIn, startVaults } from './lib/vaults.mjs';
 import { seconds, sleep, until } from './lib/wait.mjs';
 
 const AS_ALICE = ['--account', '//Alice', '--yes'];
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
-async function hashOf(path) {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
-}
-
-/** A file of random bytes, written in parts. */
-function randomFile(path, bytes) {
-  const fd = openSync(path, 'w');
-  for (let left = bytes; left > 0;) {
-    const part = Math.min(left, 8 * MIB);
-    writeSync(fd, randomBytes(part));
-    left -= part;
-  }
-  closeSync(fd);
-  return path;
-}
-
 describe('storage', { timeout: seconds(1800) }, () => {
   let network;
   let cli;
@@ -49,11 +26,7 @@ describe('storage', { timeout: seconds(1800) }, () => {
   const get = (...args) => cli.ok('get', ...args, ...AS_ALICE);
   const driveStatus = () => cli.ok('drive', 'status', String(drive));
   /** The vault that has a slot. */
-  const keeperOf = async (slot) => {
-    const found = (await Promise.all(vaults.map((vault) => vault.status()))).findIndex(({ account }) => account === slot.vault);
-    assert.ok(found >= 0, JSON.stringify(slot));
-    return vaults[found];
-  };
+  const keeperOf = (slot) => keeperIn(vaults, slot);
   const keepsObjects = (vault) => vault.args.length > 0;
   /** A slot whose vault keeps objects, or doesn't, and that vault. */
   const slotWhere = async (fits) => {
