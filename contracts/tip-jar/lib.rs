@@ -134,6 +134,9 @@ mod tip_jar {
 
         fn jar() -> (TipJar, test::DefaultAccounts<DefaultEnvironment>) {
             let accounts = test::default_accounts::<DefaultEnvironment>();
+            // In tests Alice's account is the contract's, unless told otherwise.
+            test::set_callee::<DefaultEnvironment>(accounts.frank);
+            test::set_account_balance::<DefaultEnvironment>(accounts.frank, 1_000_000);
             test::set_caller::<DefaultEnvironment>(accounts.alice);
             (TipJar::new(), accounts)
         }
