@@ -26,9 +26,9 @@ pub struct Said {
 /// Refused if the contract undoes everything; the error has its own words. Failed if the answer does not fit the metadata.
 pub fn read(returned: &Returned, named: Option<Named<'_>>, chain: Chain) -> Result<Said> {
     let bytes = format!("0x{}", hex::encode(&returned.data));
-    let callable = named.and_then(|named| named.callable().ok());
+    let callable = named.and_then(|named| Some((named.kind, named.callable().ok()?)));
     let answer = match callable {
-        Some((abi, callable)) => match abi.decode(callable, &returned.data, &chain) {
+        Some((kind, (abi, callable))) => match abi.decode(kind, callable, &returned.data, &chain) {
             Ok(answer) => Some(answer),
             // An error that undoes everything is worth more than complaining about its form.
             Err(_) if returned.reverted => None,
