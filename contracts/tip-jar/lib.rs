@@ -107,8 +107,8 @@ mod tip_jar {
         /// How much is in it, in plancks. Messages with `&self` only read: calling them costs nothing.
         #[ink(message)]
         pub fn in_jar(&self) -> Balance {
-            // An account must keep its existential deposit, and this one belongs to the contract.
-            self.env().balance().saturating_sub(self.env().minimum_balance())
+            // What can be sent: an account keeps its existential deposit, and that is not in here.
+            self.env().balance()
         }
 
         /// How many tips there were.

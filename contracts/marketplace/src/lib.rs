@@ -51,7 +51,7 @@ pub struct Settings {
 pub struct Solvency {
     /// The sum of all balances, of what is set aside or held, and of bonds.
     pub owed: Balance,
-    /// What the contract's account has, its existential deposit included.
+    /// What the contract's account can send: its existential deposit is not in it.
     pub balance: Balance,
 }
 

@@ -31,7 +31,7 @@ pub fn check(module: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::new(
             format!("the code has {} bytes, and the chain takes at most {CODE_LEN_MAX}", module.len()),
             "as a whole",
-            "make it smaller: fewer messages and generic types, no formatting of text; or install Binaryen's wasm-opt, which shortens code by about a quarter",
+            "make it smaller: fewer messages and generic types, no formatting of text; or install Binaryen's wasm-opt, which shortens code by about a third",
         ));
     }
     check_code(module)?;

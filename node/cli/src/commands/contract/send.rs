@@ -2,7 +2,10 @@
 
 //! Transactions about contracts.
 
-use cairn_client::chain::contracts::{self, Code};
+use cairn_client::{
+    chain::contracts::{self, Code},
+    AccountId, Refusal, View,
+};
 use cairn_contract::abi::Kind;
 use serde_json::{json, Value};
 
@@ -14,6 +17,7 @@ use super::{
     InstantiateArgs, Target,
 };
 use crate::{
+    amount::Token,
     context::Context,
     failure::{refused, usage, Result},
     output::{fields, Report},
@@ -80,7 +84,10 @@ pub async fn instantiate(context: &Context, args: InstantiateArgs) -> Result<Rep
     let value = input.value(&token)?;
     let view = context.client().await?.best().await?;
     let trial = view.dry_instantiate(&signer.account, value, code.clone(), &data, &salt).await?;
-    let result = trial.result.clone().map_err(|refusal| with_debug(refusal, &trial.debug_message))?;
+    let result = match trial.result.clone() {
+        Ok(result) => result,
+        Err(refusal) => return Err(explain(&view, &signer.account, &token, refusal, &trial.debug_message).await?),
+    };
     answer::read(&result.returned, named, chain)?;
     let address = context.address(&result.account).await?;
     let json = json!({ "contract": address, "trial": trial_json(&trial, &token), "salt": format!("0x{}", hex::encode(&salt)) });
@@ -121,7 +128,10 @@ pub async fn call(context: &Context, target: &Target, input: &InputArgs, caps: &
     let contract = context.resolve(&target.contract).await?;
     let view = context.client().await?.best().await?;
     let trial = view.dry_call(&signer.account, &contract, value, &data).await?;
-    let returned = trial.result.clone().map_err(|refusal| with_debug(refusal, &trial.debug_message))?;
+    let returned = match trial.result.clone() {
+        Ok(returned) => returned,
+        Err(refusal) => return Err(explain(&view, &signer.account, &token, refusal, &trial.debug_message).await?),
+    };
     let address = context.address(&contract).await?;
     let said = answer::read(&returned, named, chain)?;
     let json = json!({
@@ -174,6 +184,34 @@ pub async fn remove(context: &Context, code_hash: &str) -> Result<Report> {
     Ok(done.report(
         &format!("removed code {hash:?}"),
         json!({ "code_hash": code_hash, "refund": token.json(code.deposit) }),
+    ))
+}
+
+/// Why a trial failed. Without money the pallet complains of limits that nobody set, or of a transfer.
+async fn explain(
+    view: &View,
+    account: &AccountId,
+    token: &Token,
+    refusal: Refusal,
+    debug_message: &str,
+) -> Result<anyhow::Error> {
+    const MONEY: [&str; 3] = [
+        "Contracts::StorageDepositLimitExhausted",
+        "Contracts::StorageDepositNotEnoughFunds",
+        "Contracts::TransferFailed",
+    ];
+    if !MONEY.contains(&refusal.code.as_str()) {
+        return Ok(with_debug(refusal, debug_message));
+    }
+    let spendable = view.account(account).await?.data.spendable(view.existential_deposit()?);
+    Ok(refused(
+        "BalanceTooLow",
+        format!(
+            "the coins to send and the deposit for storage are more than can be spent: {} are there ({})",
+            token.format(spendable),
+            refusal.code
+        ),
+        "fund the account, send less, or store less (a deposit is 100 CRN at most)",
     ))
 }
 
