@@ -3,7 +3,7 @@
 //! The API marketplace. `DESIGN.md` beside this crate argues for it and lists its messages.
 //!
 //! Rules are in modules that know of no chain ([`registry`], [`escrow`], [`plans`], [`quality`]); the contract itself,
-//! [`marketplace`], reads, asks a rule, and writes.
+//! [`marketplace`], reads, asks a rule, and writes. It is long because ink! wants all messages in one module.
 //!
 //! # Correctness
 //! - **Money is conserved**: [`Solvency`] counts what the contract owes: balances, what is set aside, what is held for subscriptions,

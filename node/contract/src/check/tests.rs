@@ -13,6 +13,8 @@ use crate::strip;
 struct Sample {
     imports: Vec<(&'static str, &'static str, EntityType)>,
     exports: Vec<(&'static str, ExportKind, u32)>,
+    /// What the third of its types takes: that of the second function.
+    takes: ValType,
     body: Vec<Instruction<'static>>,
     start: bool,
 }
@@ -28,6 +30,7 @@ impl Sample {
         Self {
             imports: vec![("env", "memory", memory(2, Some(16))), ("seal0", "seal_return", EntityType::Function(1))],
             exports: vec![("call", ExportKind::Func, 1), ("deploy", ExportKind::Func, 1)],
+            takes: ValType::I32,
             body: vec![],
             start: false,
         }
@@ -37,7 +40,7 @@ impl Sample {
         let mut types = TypeSection::new();
         types.ty().function([], []);
         types.ty().function([ValType::I32; 3], []);
-        types.ty().function([ValType::I32], []);
+        types.ty().function([self.takes], []);
         let mut imports = ImportSection::new();
         for (module, name, ty) in &self.imports {
             imports.import(module, name, *ty);
@@ -63,6 +66,7 @@ impl Sample {
         let mut names = NameSection::new();
         let mut functions_named = NameMap::new();
         functions_named.append(1, "_ZN4core3fmt5float17h0123456789abcdefE");
+        functions_named.append(2, "_ZN5plain5share17h0123456789abcdefE");
         names.functions(&functions_named);
         let mut module = wasm_encoder::Module::new();
         module.section(&types).section(&imports).section(&functions).section(&globals).section(&exports);
@@ -91,6 +95,13 @@ fn floating_point_is_found_in_its_function() {
     assert!(refusal.what.contains("F64Const") && refusal.what.contains("floating point"), "{refusal}");
     assert!(refusal.place.contains("`core::fmt::float`"), "{refusal}");
     assert!(refusal.remedy.contains("whole numbers"));
+}
+
+#[test]
+fn floating_point_in_a_signature_is_found_too() {
+    let refusal = Sample { takes: ValType::F32, ..Sample::good() }.refusal();
+    assert!(refusal.what.contains("takes or returns floating point"), "{refusal}");
+    assert!(refusal.place.contains("`plain::share`"), "{refusal}");
 }
 
 #[test]
