@@ -20,6 +20,8 @@ const AVOIDED: Duration = Duration::from_secs(600);
 const DOUBLINGS_MAX: u32 = 8;
 /// For how long one that can't be reached is left alone; twice as long each further time in a row.
 const UNREACHABLE: Duration = Duration::from_secs(1);
+/// Times that this doubles: a minute.
+const UNREACHABLE_DOUBLINGS_MAX: u32 = 6;
 /// Part of the calls that go to the second best.
 const EXPLORED: f64 = 0.05;
 
@@ -70,11 +72,15 @@ impl Score {
         self.failures = 0;
     }
 
-    /// A call failed: nothing came, or an error of the provider's.
+    /// A call failed: nothing came, or an error of the provider's. Calls that were under way with one that failed before
+    /// count no more: it is the same failure.
     pub fn failed(&mut self, now: Instant) {
+        if self.is_avoided(now) {
+            return;
+        }
         self.good += WEIGHT * (0.0 - self.good);
         self.calls += 1;
-        let pause = UNREACHABLE * 2u32.pow(self.failures.min(DOUBLINGS_MAX));
+        let pause = UNREACHABLE * 2u32.pow(self.failures.min(UNREACHABLE_DOUBLINGS_MAX));
         self.failures = self.failures.saturating_add(1);
         self.avoid(now + pause);
     }
@@ -173,6 +179,17 @@ mod tests {
             score.answered(Duration::from_millis(1));
         }
         assert!(score.quality() > before, "it may become good again");
+    }
+
+    #[test]
+    fn a_burst_of_failures_is_one() {
+        let now = Instant::now();
+        let mut score = Score::new(&Quality::default());
+        for _ in 0..1000 {
+            score.failed(now);
+        }
+        assert!(score.is_avoided(now) && !score.is_avoided(now + UNREACHABLE));
+        assert!(score.good > 0.7);
     }
 
     proptest! {
