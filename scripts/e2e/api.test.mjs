@@ -158,7 +158,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       await cheap.process.kill();
       await running;
       await squares(proxy, 2000, 100);
-      assert.equal((await proxy.seller('squares', cheap.api)).avoided, true);
+      assert.ok((await proxy.seller('squares', cheap.api)).failures >= 1);
     });
 
     test('a provider that was killed has its vouchers, and turns them into coins', async () => {

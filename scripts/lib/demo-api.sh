@@ -52,8 +52,10 @@ lists it and stands before it. A call costs 0.001 CRN."
     printf '\n' >>"$WORK/blocks"
   done
   check 'all 999 were answered' [ "$(grep -o '"number"' "$WORK/blocks" | wc -l)" = 999 ]
+  counted() { [ "$(cairn --json api earnings 0 --data "$WORK/provider" --account "$provider" | jq -re '.consumers[0].calls')" = 1000 ]; }
+  # Use is written four times a second.
+  wait_for 10 'the provider to have counted 1,000 calls' counted
   shown api earnings 0 --data "$WORK/provider" --account "$provider"
-  check 'the provider counted them' [ "$(cairn --json api earnings 0 --data "$WORK/provider" --account "$provider" | jq -re '.consumers[0].calls')" = 1000 ]
   tell 'Not one of them was a transaction. The provider stops, and redeems its last voucher: one transaction for all of them.'
   stop_processes "$WORK/net" api
   had=$(free "$provider")

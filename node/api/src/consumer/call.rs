@@ -169,7 +169,7 @@ impl Consumer {
             return Err(cap.into());
         }
         if reasons.is_empty() {
-            reasons.push("all of them failed lately, and are left alone for a while".into());
+            reasons.push("all of them answered garbage lately, and are not asked for a while".into());
         }
         Err(CallError::Failed(reasons.join("; ")))
     }
@@ -184,6 +184,7 @@ impl Consumer {
                     price: seller.unit_price().saturating_mul(units.into()),
                     quality: score.quality(),
                     avoided: score.is_avoided(Instant::now()),
+                    resting: score.is_resting(Instant::now()),
                 }
             })
             .collect();

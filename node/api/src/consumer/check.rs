@@ -81,7 +81,10 @@ impl Consumer {
         let mut others = sellers
             .iter()
             .filter(|seller| seller.number != first.seller.number && seller.can_be_called())
-            .filter(|seller| !seller.score().is_avoided(now));
+            .filter(|seller| {
+                let score = seller.score();
+                !score.is_avoided(now) && !score.is_resting(now)
+            });
         let Some(second) = self.ask_next(&mut others, again).await else { return };
         if second.said == first.said {
             return;

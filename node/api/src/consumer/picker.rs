@@ -20,6 +20,8 @@ const AVOIDED: Duration = Duration::from_secs(600);
 const DOUBLINGS_MAX: u32 = 8;
 /// For how long one that can't be reached is left alone; twice as long each further time in a row.
 const UNREACHABLE: Duration = Duration::from_secs(1);
+/// Times that this doubles: a minute.
+const UNREACHABLE_DOUBLINGS_MAX: u32 = 6;
 /// Part of the calls that go to the second best.
 const EXPLORED: f64 = 0.05;
 
@@ -36,7 +38,10 @@ pub struct Score {
     pub failures: u32,
     /// Calls in all.
     pub calls: u64,
+    /// For garbage.
     avoided_until: Option<Instant>,
+    /// For failures.
+    resting_until: Option<Instant>,
 }
 
 impl Score {
@@ -56,6 +61,7 @@ impl Score {
             failures: 0,
             calls: 0,
             avoided_until: None,
+            resting_until: None,
         }
     }
 
@@ -70,13 +76,17 @@ impl Score {
         self.failures = 0;
     }
 
-    /// A call failed: nothing came, or an error of the provider's.
+    /// A call failed: nothing came, or an error of the provider's. Calls that were under way with one that failed before
+    /// count no more: it is the same failure.
     pub fn failed(&mut self, now: Instant) {
+        if self.is_resting(now) {
+            return;
+        }
         self.good += WEIGHT * (0.0 - self.good);
         self.calls += 1;
-        let pause = UNREACHABLE * 2u32.pow(self.failures.min(DOUBLINGS_MAX));
+        let pause = UNREACHABLE * 2u32.pow(self.failures.min(UNREACHABLE_DOUBLINGS_MAX));
         self.failures = self.failures.saturating_add(1);
-        self.avoid(now + pause);
+        self.resting_until = Some(now + pause);
     }
 
     /// A call's answer was not what the document promises, or not what others answer.
@@ -85,7 +95,8 @@ impl Score {
         self.calls += 1;
         let pause = AVOIDED * 2u32.pow(self.garbage.min(DOUBLINGS_MAX));
         self.garbage = self.garbage.saturating_add(1);
-        self.avoid(now + pause);
+        let until = now + pause;
+        self.avoided_until = Some(self.avoided_until.map_or(until, |before| before.max(until)));
     }
 
     /// Its answers differ from another's, and nobody knows whose are right.
@@ -93,13 +104,14 @@ impl Score {
         self.good *= 0.7;
     }
 
-    fn avoid(&mut self, until: Instant) {
-        self.avoided_until = Some(self.avoided_until.map_or(until, |before| before.max(until)));
-    }
-
-    /// Whether it is left alone for now.
+    /// Whether it answered garbage, and is not asked for now.
     pub fn is_avoided(&self, now: Instant) -> bool {
         self.avoided_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether it failed lately, and is asked last for now.
+    pub fn is_resting(&self, now: Instant) -> bool {
+        self.resting_until.is_some_and(|until| until > now)
     }
 
     /// From 0 to 1.
@@ -115,8 +127,10 @@ pub struct Candidate {
     pub price: u128,
     /// [`Score::quality`].
     pub quality: f64,
-    /// It is left alone for now.
+    /// It is not asked for now.
     pub avoided: bool,
+    /// It is asked last for now.
+    pub resting: bool,
 }
 
 /// Whom to ask, best first; those that are avoided are not in it. `chance` is a random number from 0 to 1.
@@ -127,8 +141,9 @@ pub fn order(candidates: &[Candidate], chance: f64) -> Vec<usize> {
         // Where all are free, quality alone decides.
         (price as f64 + 1.0) / (quality * quality).max(f64::MIN_POSITIVE)
     };
-    order.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
-    if order.len() > 1 && chance < EXPLORED {
+    let resting = |index: &usize| candidates[*index].resting;
+    order.sort_by(|a, b| resting(a).cmp(&resting(b)).then(cost(a).total_cmp(&cost(b))));
+    if order.len() > 1 && chance < EXPLORED && !resting(&order[1]) {
         order.swap(0, 1);
     }
     order
@@ -141,7 +156,7 @@ mod tests {
     use super::*;
 
     fn candidate(price: u128, quality: f64) -> Candidate {
-        Candidate { price, quality, avoided: false }
+        Candidate { price, quality, avoided: false, resting: false }
     }
 
     #[test]
@@ -149,6 +164,8 @@ mod tests {
         assert_eq!(order(&[candidate(100, 0.5), candidate(50, 0.5)], 1.0), [1, 0]);
         assert_eq!(order(&[candidate(100, 0.9), candidate(50, 0.3)], 1.0), [0, 1]);
         assert_eq!(order(&[candidate(0, 0.3), candidate(0, 0.9)], 1.0), [1, 0]);
+        let resting = Candidate { resting: true, ..candidate(1, 1.0) };
+        assert_eq!(order(&[resting, candidate(100, 0.5)], 0.0), [1, 0], "last, but asked");
         assert_eq!(order(&[candidate(100, 0.5), candidate(50, 0.5)], 0.0), [0, 1], "now and then the second");
         assert!(order(&[], 0.0).is_empty());
     }
@@ -159,7 +176,7 @@ mod tests {
         let mut score = Score::new(&Quality::default());
         let before = score.quality();
         score.failed(now);
-        assert!(score.is_avoided(now) && !score.is_avoided(now + UNREACHABLE));
+        assert!(score.is_resting(now) && !score.is_resting(now + UNREACHABLE) && !score.is_avoided(now));
         score.was_garbage(now);
         assert!(score.is_avoided(now + AVOIDED - UNREACHABLE) && score.quality() < before);
         score.was_garbage(now);
@@ -175,12 +192,23 @@ mod tests {
         assert!(score.quality() > before, "it may become good again");
     }
 
+    #[test]
+    fn a_burst_of_failures_is_one() {
+        let now = Instant::now();
+        let mut score = Score::new(&Quality::default());
+        for _ in 0..1000 {
+            score.failed(now);
+        }
+        assert!(score.is_resting(now) && !score.is_resting(now + UNREACHABLE) && !score.is_avoided(now));
+        assert!(score.good > 0.7);
+    }
+
     proptest! {
         #[test]
         fn nobody_that_is_avoided_is_asked_and_everybody_else_once(
             all in prop::collection::vec((any::<u128>(), 0.0f64..=1.0, any::<bool>()), 0..20), chance in 0.0f64..=1.0,
         ) {
-            let all: Vec<_> = all.into_iter().map(|(price, quality, avoided)| Candidate { price, quality, avoided }).collect();
+            let all: Vec<_> = all.into_iter().map(|(price, quality, avoided)| Candidate { price, quality, avoided, resting: price % 3 == 0 }).collect();
             let mut asked = order(&all, chance);
             asked.sort_unstable();
             let expected: Vec<_> = (0..all.len()).filter(|index| !all[*index].avoided).collect();
