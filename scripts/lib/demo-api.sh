@@ -2,16 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by scripts/demo: an API is sold a thousand times. Uses its functions, its folder ($WORK), node and account `ada`.
 
-# le NUMBER BYTES: a number in hex, its smallest byte first.
-le() {
-  local number=$1 out='' i
-  for ((i = 0; i < $2; i++)); do
-    out+=$(printf '%02x' $((number & 255)))
-    number=$((number >> 8))
-  done
-  printf '%s' "$out"
-}
-
 # demo_api CONSUMER PROVIDER FIRST_PORT: three ports from FIRST_PORT on are used.
 demo_api() {
   local consumer=$1 provider=$2 port=$3 bundle=$ROOT/contracts/target/marketplace.contract
@@ -21,10 +11,10 @@ demo_api() {
 time. Alice makes one; it has no owner.'
   [ -f "$bundle" ] || "$ROOT/scripts/contracts" >/dev/null
   genesis=$(rpc "$ALICE_PORT" chain_getBlockHash '[0]' | jq -re .)
-  treasury=$(cairn --json account show //Alice | jq -re .public_key)
-  # genesis, treasury, a thaw of 2 s, the least bond of 1 CRN
-  CAIRN_MARKETPLACE=$(cairn --json contract instantiate "$bundle" --account //Alice --yes \
-    --data "0x9bae9d5e${genesis#0x}${treasury#0x}$(le 2000 8)$(le 1000000000000 16)" | jq -re .contract)
+  treasury=$(cairn --json account show //Alice | jq -re .address)
+  # What backs vouchers thaws in 2 s, and an API's bond is 1 CRN at least.
+  CAIRN_MARKETPLACE=$(cairn --json contract instantiate "$bundle" --account //Alice --yes --args \
+    "{\"genesis\": \"$genesis\", \"treasury\": \"$treasury\", \"thaw_ms\": 2000, \"bond_min\": \"1_000_000_000_000\"}" | jq -re .contract)
   export CAIRN_MARKETPLACE
   tell "It is at $CAIRN_MARKETPLACE. $provider has a small HTTP server with figures of this chain, and an OpenAPI document of it; one command
 lists it and stands before it. A call costs 0.001 CRN."
