@@ -22,7 +22,6 @@ describe('repair', { timeout: seconds(600) }, () => {
 
   const file = (name) => join(network.dir, name);
   const status = () => cli.ok('drive', 'status', String(drive));
-  const healthy = async () => (await status()).slots.filter(({ state }) => state === 'healthy').length;
 
   before(async () => {
     network = await Network.dev();
@@ -46,6 +45,10 @@ describe('repair', { timeout: seconds(600) }, () => {
     const moments = [1, 2, 3].map((round) => createHash('sha256').update(`rebuild/${round}`).digest().readUInt16LE() % 600);
     const { slots } = await status();
     const gone = await keeperOf(vaults, slots[1]);
+    const rebuilt = async () => {
+      const now = (await status()).slots;
+      return now[1].vault !== slots[1].vault && now.every(({ state }) => state === 'healthy');
+    };
     await gone.kill();
     const others = vaults.filter((vault) => vault !== gone);
     let killed = 0;
@@ -54,7 +57,7 @@ describe('repair', { timeout: seconds(600) }, () => {
       const rebuilding = await until('a vault rebuilds, or has', async () => {
         const now = await Promise.all(others.map((vault) => vault.metric('repair_bytes_total')));
         const at = now.findIndex((bytes, i) => bytes > begun[i]);
-        return at >= 0 ? others[at] : await healthy() === 4 && 'done';
+        return at >= 0 ? others[at] : await rebuilt() && 'done';
       }, { timeoutMs: blocks(160), everyMs: 50 });
       if (rebuilding === 'done') break;
       await sleep(moment);
@@ -63,10 +66,7 @@ describe('repair', { timeout: seconds(600) }, () => {
       killed += 1;
     }
     assert.ok(killed > 0, 'somebody was killed while it rebuilt');
-    await until('four copies again', async () => {
-      const now = (await status()).slots[1];
-      return now.vault !== slots[1].vault && await healthy() === 4;
-    }, { timeoutMs: blocks(160), everyMs: 1000 });
+    await until('four copies again', rebuilt, { timeoutMs: blocks(160), everyMs: 1000 });
     const heir = await keeperOf(vaults, (await status()).slots[1]);
     const log = (vault) => join(vault.data, 'store', 'logs', `${drive}-1.log`);
     // With one data shard all logs are alike: what was rebuilt is what the vault that was killed had.

@@ -7,6 +7,7 @@
 
 use crate::{Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, Pallet, Reserve};
 use cairn_primitives::storage::DriveId;
+use codec::Encode;
 use frame_support::{
     pallet_prelude::*,
     sp_runtime::{
@@ -19,10 +20,12 @@ use frame_support::{
     },
 };
 use frame_system::pallet_prelude::BlockNumberFor;
-use pallet_vaults::{Balance, ONE_PPM};
+use pallet_vaults::{Balance, Dice, ONE_PPM};
 
-/// Earlier blocks that are tried for a drive's end: this many times twice as far away.
-const ENDINGS_TRIED: u32 = 24;
+/// Blocks that are tried for a drive's end: the one wanted, and earlier ones, twice as far away each time.
+const ENDINGS_TRIED_NEAR: u32 = 4;
+/// Then any between now and the one wanted: of drives that many owners paid for alike, the near ones have their fill.
+const ENDINGS_TRIED_ANYWHERE: u64 = 8;
 
 impl<T: Config> Pallet<T> {
     /// Whose account all coins are in that are neither free nor held.
@@ -186,34 +189,44 @@ impl<T: Config> Pallet<T> {
         // A drive that pays nothing has no end; an entry that it has is found to be void.
         let Some(dry) = drive.dry_block() else { return Ok(()) };
         ensure!(dry > now, Error::<T>::EscrowTooSmall);
-        let target = match dry.checked_sub(period).filter(|block| *block > now) {
-            Some(warning) => {
-                drive.warned = false;
-                warning
-            },
-            None => {
-                if !core::mem::replace(&mut drive.warned, true) {
-                    let owner = drive.owner.clone();
-                    Self::deposit_event(Event::DriveRunsDry { drive: id, owner, dry_block: dry });
-                }
-                dry
-            },
-        };
+        if let Some(warning) = dry.checked_sub(period).filter(|block| *block > now) {
+            drive.warned = false;
+            if Self::enqueue_ending_by(id, drive, now, warning) {
+                return Ok(());
+            }
+            // Better told too early than not at all.
+        }
+        if !core::mem::replace(&mut drive.warned, true) {
+            let owner = drive.owner.clone();
+            Self::deposit_event(Event::DriveRunsDry { drive: id, owner, dry_block: dry });
+        }
+        Self::enqueue_ending_by(id, drive, now, dry).then_some(()).ok_or(Error::<T>::QueueFull)
+    }
+
+    /// Finds a block with room from behind `now` up to `target`, as late as can be. Says whether there was one.
+    fn enqueue_ending_by(id: DriveId, drive: &mut Drive<T::AccountId>, now: u32, target: u32) -> bool {
         // An entry before that is good enough: the drive is queued again when it is found to have time.
         if drive.queued_block.is_some_and(|block| block <= target && block > now) {
-            return Ok(());
+            return true;
         }
         let back = |step: u32| if step == 0 { 0 } else { 1u32.checked_shl(step.saturating_sub(1)).unwrap_or(u32::MAX) };
-        let blocks = (0..ENDINGS_TRIED).map_while(|step| target.checked_sub(back(step)).filter(|block| *block > now));
-        for block in blocks {
+        let near =
+            (0..ENDINGS_TRIED_NEAR).map_while(|step| target.checked_sub(back(step)).filter(|block| *block > now));
+        let mut dice = Dice::new(Self::first_32(&(id, now, target, [0u8; 16]).encode()));
+        let anywhere = (0..ENDINGS_TRIED_ANYWHERE).map(|_| {
+            // Below the target, which has 32 bits.
+            let back = dice.below_u64(target.saturating_sub(now).into()) as u32;
+            target.saturating_sub(back)
+        });
+        for block in near.chain(anywhere) {
             if Endings::<T>::try_mutate(block, |drives| drives.try_push(id)).is_ok() {
                 if let Some(before) = drive.queued_block.replace(block) {
                     Self::leave_endings(id, before);
                 }
-                return Ok(());
+                return true;
             }
         }
-        Err(Error::<T>::QueueFull)
+        false
     }
 
     pub(crate) fn leave_endings(id: DriveId, block: u32) {

@@ -258,3 +258,19 @@ fn a_drive_is_published_by_its_owner() {
         System::assert_last_event(event.into());
     });
 }
+
+#[test]
+fn drives_that_many_pay_for_alike_end_when_they_are_dry_and_not_a_period_before() {
+    ExtBuilder.build_and_execute(|| {
+        (0..8).for_each(|index| register_with(index, 1_000, BOND));
+        // All run dry in one block, of which each looks at four. A period has room for 80.
+        let ids: Vec<u64> = (0..60).map(|_| create_for(ALICE, Coding::K1, 4, 60)).collect();
+        ids.iter().for_each(|id| commit(ALICE, *id, 4));
+        let dry = drive(ids[0]).dry_block().unwrap();
+        assert!(ids.iter().all(|id| drive(*id).dry_block() == Some(dry)));
+        run_proving(dry - PERIOD - now(), &[]);
+        assert_eq!(crate::Drives::<Test>::iter().count(), 60, "none has ended yet");
+        run_proving(PERIOD, &[]);
+        assert_eq!(crate::Drives::<Test>::iter().count(), 0);
+    });
+}
