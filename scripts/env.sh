@@ -32,6 +32,12 @@ if [ -f "$CAIRN_CACHE/wasm-toolchain" ]; then
   export WASM_BUILD_TOOLCHAIN
 fi
 
+# The contracts' toolchain, where the usual one lacks the source of its library (see scripts/setup).
+if [ -f "$CAIRN_CACHE/contract-toolchain" ]; then
+  CONTRACT_BUILD_TOOLCHAIN=${CONTRACT_BUILD_TOOLCHAIN:-$(cat "$CAIRN_CACHE/contract-toolchain")}
+  export CONTRACT_BUILD_TOOLCHAIN
+fi
+
 # Node.js, where setup had to fetch it.
 NODE_VERSION=20.19.5
 NODE_FETCHED=$CAIRN_CACHE/node-$NODE_VERSION

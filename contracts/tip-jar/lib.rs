@@ -107,8 +107,8 @@ mod tip_jar {
         /// How much is in it, in plancks. Messages with `&self` only read: calling them costs nothing.
         #[ink(message)]
         pub fn in_jar(&self) -> Balance {
-            // An account must keep its existential deposit, and this one belongs to the contract.
-            self.env().balance().saturating_sub(self.env().minimum_balance())
+            // What can be sent: an account keeps its existential deposit, and that is not in here.
+            self.env().balance()
         }
 
         /// How many tips there were.
@@ -134,6 +134,9 @@ mod tip_jar {
 
         fn jar() -> (TipJar, test::DefaultAccounts<DefaultEnvironment>) {
             let accounts = test::default_accounts::<DefaultEnvironment>();
+            // In tests Alice's account is the contract's, unless told otherwise.
+            test::set_callee::<DefaultEnvironment>(accounts.frank);
+            test::set_account_balance::<DefaultEnvironment>(accounts.frank, 1_000_000);
             test::set_caller::<DefaultEnvironment>(accounts.alice);
             (TipJar::new(), accounts)
         }

@@ -3,7 +3,7 @@
 //! The API marketplace. `DESIGN.md` beside this crate argues for it and lists its messages.
 //!
 //! Rules are in modules that know of no chain ([`registry`], [`escrow`], [`plans`], [`quality`]); the contract itself,
-//! [`marketplace`], reads, asks a rule, and writes.
+//! [`marketplace`], reads, asks a rule, and writes. It is long because ink! wants all messages in one module.
 //!
 //! # Correctness
 //! - **Money is conserved**: [`Solvency`] counts what the contract owes: balances, what is set aside, what is held for subscriptions,
@@ -51,7 +51,7 @@ pub struct Settings {
 pub struct Solvency {
     /// The sum of all balances, of what is set aside or held, and of bonds.
     pub owed: Balance,
-    /// What the contract's account has, its existential deposit included.
+    /// What the contract's account can send: its existential deposit is not in it.
     pub balance: Balance,
 }
 

@@ -243,7 +243,7 @@ fn beside(path: &Path) -> std::io::Result<(&Path, PathBuf)> {
         _ => Path::new("."),
     };
     let mut random = [0u8; 8];
-    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok((dir, dir.join(format!(".cairn-{}.tmp", hex::encode(random)))))
 }
 

@@ -27,6 +27,8 @@ pub struct Event {
     pub name: String,
     /// Its fields by name: bytes and lists of small numbers as `0x…`, big numbers as decimal text.
     pub fields: serde_json::Value,
+    /// What it is found by; contracts' events begin with the hash of their own name.
+    pub topics: Vec<[u8; 32]>,
 }
 
 impl Event {
@@ -84,7 +86,8 @@ pub(crate) fn read(events: &Events<SubstrateConfig>, index: u32, metadata: &Meta
             outcome.failure = Some(error.explain(metadata, Stage::Block));
         }
         let fields: Composite<()> = event.decode_fields_unchecked_as().map_err(subxt_error)?;
-        let event = Event { pallet: pallet.into(), name: name.into(), fields: composite_to_json(&fields) };
+        let topics = event.topics().iter().map(|topic| topic.0).collect();
+        let event = Event { pallet: pallet.into(), name: name.into(), fields: composite_to_json(&fields), topics };
         if event.is("TransactionPayment", "TransactionFeePaid") {
             outcome.fee = event.number("actual_fee");
         }
@@ -177,7 +180,7 @@ mod tests {
             ("empty".to_string(), Value::unnamed_composite([])),
         ]);
         let json = composite_to_json(&fields);
-        let event = Event { pallet: "P".into(), name: "N".into(), fields: json.clone() };
+        let event = Event { pallet: "P".into(), name: "N".into(), fields: json.clone(), topics: Vec::new() };
         assert_eq!(event.account("who"), Some([1u8; 32].into()));
         assert_eq!(event.number("amount"), Some(u128::MAX));
         assert_eq!(event.number("small"), Some(7));
@@ -191,7 +194,12 @@ mod tests {
 
     #[test]
     fn a_field_of_the_wrong_kind_is_none() {
-        let event = Event { pallet: "P".into(), name: "N".into(), fields: serde_json::json!({"a": "0x12", "b": true}) };
+        let event = Event {
+            pallet: "P".into(),
+            name: "N".into(),
+            fields: serde_json::json!({"a": "0x12", "b": true}),
+            topics: Vec::new(),
+        };
         assert_eq!((event.account("a"), event.account("x"), event.number("b")), (None, None, None));
         assert_eq!(event.bytes("a"), Some(vec![0x12]));
     }
@@ -201,7 +209,8 @@ mod tests {
         for length in [0usize, 1, 2, 32, 300] {
             let data: Vec<u8> = (0..length).map(|index| index as u8).collect();
             let fields = Composite::named([("data".to_string(), Value::from_bytes(&data))]);
-            let event = Event { pallet: "P".into(), name: "N".into(), fields: composite_to_json(&fields) };
+            let event =
+                Event { pallet: "P".into(), name: "N".into(), fields: composite_to_json(&fields), topics: Vec::new() };
             assert_eq!(event.bytes("data"), Some(data));
         }
     }

@@ -332,7 +332,8 @@ mod tests {
 
     #[test]
     fn the_outermost_call_emits_the_last_event() {
-        let event = |name: &str, at: u8| Event { pallet: "P".into(), name: name.into(), fields: at.into() };
+        let event =
+            |name: &str, at: u8| Event { pallet: "P".into(), name: name.into(), fields: at.into(), topics: Vec::new() };
         let events = vec![event("A", 1), event("A", 2), event("B", 3)];
         let hash = Hash::zero();
         let receipt = Receipt { hash, block_hash: hash, block_number: 1, fee: None, events };

@@ -105,7 +105,7 @@ impl Error {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Error::NoSource => Some(
-                "run scripts/setup, or `rustup component add rust-src`; where rustup can't, set WASM_BUILD_TOOLCHAIN to a toolchain that has it"
+                "run scripts/setup, or `rustup component add rust-src`; where rustup can't, set CONTRACT_BUILD_TOOLCHAIN to a toolchain that has it"
                     .into(),
             ),
             Error::Refused { refusal, .. } => Some(refusal.remedy.into()),

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use crate::build::Error;
 
 const TARGET: &str = "wasm32v1-none";
-/// Names the toolchain for the runtime and for contracts, if it is not the usual one.
-const TOOLCHAIN_VARIABLE: &str = "WASM_BUILD_TOOLCHAIN";
+/// Names the toolchain for contracts, if it is not the usual one.
+const TOOLCHAIN_VARIABLE: &str = "CONTRACT_BUILD_TOOLCHAIN";
 /// What would change how things are compiled, or which compiler it is.
 const FOREIGN: &[&str] = &[
     "RUSTFLAGS",

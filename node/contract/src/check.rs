@@ -31,7 +31,7 @@ pub fn check(module: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::new(
             format!("the code has {} bytes, and the chain takes at most {CODE_LEN_MAX}", module.len()),
             "as a whole",
-            "make it smaller: fewer messages and generic types, no formatting of text; or install Binaryen's wasm-opt, which shortens code by about a quarter",
+            "make it smaller: fewer messages and generic types, no formatting of text; or install Binaryen's wasm-opt, which shortens code by about a third",
         ));
     }
     check_code(module)?;
@@ -62,7 +62,7 @@ pub fn check_code(module: &[u8]) -> Result<(), Refusal> {
                 allocations = check_function(module, function, &body, allocations)?;
             },
             Ok(_) => {},
-            Err(error) => return Err(explain_section(&payload, &error)),
+            Err(error) => return Err(explain_section(module, &payload, &error)),
         }
     }
     Ok(())
@@ -125,7 +125,7 @@ fn explain_instruction(operator: Option<&Operator<'_>>, error: &BinaryReaderErro
     }
 }
 
-fn explain_section(payload: &Payload<'_>, error: &BinaryReaderError) -> Refusal {
+fn explain_section(module: &[u8], payload: &Payload<'_>, error: &BinaryReaderError) -> Refusal {
     let section = match payload {
         Payload::TypeSection(_) => "the list of types",
         Payload::ImportSection(_) => "the list of imports",
@@ -137,9 +137,48 @@ fn explain_section(payload: &Payload<'_>, error: &BinaryReaderError) -> Refusal 
     };
     let place = format!("in {section}, at byte {}", error.offset());
     if error.message().contains("floating-point") {
-        return Refusal::new("a type has floating point, which the chain refuses", place, REMEDY_FLOAT);
+        let place =
+            float_function(module).map_or(place, |function| format!("in {}", Names::of(module).function(function)));
+        return Refusal::new(
+            "a function takes or returns floating point, which the chain refuses",
+            place,
+            REMEDY_FLOAT,
+        );
     }
     Refusal::new(format!("the module is not valid: {}", error.message()), place, REMEDY_BUILD)
+}
+
+/// The first function that takes or returns floating point.
+fn float_function(module: &[u8]) -> Option<u32> {
+    let is_float = |ty: &ValType| matches!(ty, ValType::F32 | ValType::F64);
+    let mut floats = Vec::new();
+    let mut index = 0u32;
+    for payload in Parser::new(0).parse_all(module) {
+        let functions: Vec<u32> = match payload.ok()? {
+            Payload::TypeSection(section) => {
+                let types = section.into_iter_err_on_gc_types().map_while(Result::ok);
+                floats = types.map(|ty| ty.params().iter().chain(ty.results()).any(is_float)).collect();
+                continue;
+            },
+            Payload::ImportSection(section) => section
+                .into_iter()
+                .map_while(Result::ok)
+                .filter_map(|import| match import.ty {
+                    TypeRef::Func(ty) => Some(ty),
+                    _ => None,
+                })
+                .collect(),
+            Payload::FunctionSection(section) => section.into_iter().map_while(Result::ok).collect(),
+            _ => continue,
+        };
+        for ty in functions {
+            if floats.get(ty as usize) == Some(&true) {
+                return Some(index);
+            }
+            index = index.checked_add(1)?;
+        }
+    }
+    None
 }
 
 /// A function's type as `HOST_FUNCTIONS` writes it; `None` for one that no host function has.

@@ -18,6 +18,7 @@
 //! Modules come from anywhere: [`check`], [`check_code`] and [`strip`] answer every sequence of bytes with a result, and take
 //! time linear in its length.
 
+pub mod abi;
 pub mod build;
 pub mod bundle;
 mod cargo;

@@ -3,7 +3,10 @@
 //! Smart contracts (`pallet-contracts`).
 
 use codec::{Decode, Encode};
-use subxt::{ext::scale_value::Value, Metadata};
+use subxt::{
+    ext::{scale_decode::DecodeAsType, scale_value::Value},
+    Metadata,
+};
 
 use crate::{
     call::{arg, Call},
@@ -106,6 +109,38 @@ pub enum Code {
     Existing([u8; 32]),
 }
 
+/// What the chain knows of a contract.
+#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub struct ContractInfo {
+    /// Names its code.
+    pub code_hash: Hash,
+    /// Bytes it has stored.
+    pub storage_bytes: u32,
+    /// Entries it has stored.
+    pub storage_items: u32,
+    /// Deposit for the bytes, in the smallest units.
+    pub storage_byte_deposit: u128,
+    /// Deposit for the entries, in the smallest units.
+    pub storage_item_deposit: u128,
+    /// Deposit for the contract's own entry, in the smallest units.
+    pub storage_base_deposit: u128,
+}
+
+/// What the chain knows of uploaded code.
+#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub struct CodeInfo {
+    /// Uploaded it, paid the deposit, and may remove it.
+    pub owner: AccountId,
+    /// The deposit, in the smallest units.
+    pub deposit: u128,
+    /// Contracts that are made of it.
+    pub refcount: u64,
+    /// Its length in bytes.
+    pub code_len: u32,
+}
+
 /// The part of `ContractResult` before the result itself.
 #[derive(Decode)]
 struct Costs {
@@ -131,6 +166,16 @@ impl From<ExecReturnValue> for Returned {
 }
 
 impl View {
+    /// A contract.
+    pub async fn contract(&self, account: &AccountId) -> Result<Option<ContractInfo>, Error> {
+        self.get("Contracts", "ContractInfoOf", (*account,)).await
+    }
+
+    /// Code that was uploaded.
+    pub async fn contract_code(&self, hash: &Hash) -> Result<Option<CodeInfo>, Error> {
+        self.get("Contracts", "CodeInfoOf", (*hash,)).await
+    }
+
     /// What uploading this code would do.
     pub async fn dry_upload(&self, origin: &AccountId, code: &[u8]) -> Result<Result<Uploaded, Refusal>, Error> {
         let answer = self.api_raw("ContractsApi_upload_code", &upload_args(origin, code)).await?;
@@ -232,6 +277,11 @@ pub fn upload_code(code: &[u8], storage_deposit_limit: Option<u128>) -> Call {
             ("determinism", Value::unnamed_variant("Enforced", [])),
         ],
     )
+}
+
+/// Removes code that no contract is made of. The deposit goes back to who uploaded it.
+pub fn remove_code(hash: &Hash) -> Call {
+    Call::new("Contracts", "remove_code", [("code_hash", arg::bytes(&hash.0))])
 }
 
 /// Makes a contract.

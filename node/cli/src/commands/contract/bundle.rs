@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use cairn_contract::abi::{Abi, Kind};
 use serde::Deserialize;
 
 use super::input::parse_hex;
@@ -20,20 +21,15 @@ const SELECTOR_LEN: usize = 4;
 pub struct Bundle {
     code: Option<Vec<u8>>,
     spec: Spec,
-}
-
-/// What is called by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Makes a contract.
-    Constructor,
-    /// Asks something of one.
-    Message,
+    /// Types and all, if it has ink! 5's metadata; or why not.
+    abi: Result<Abi, String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Json {
     source: Source,
+    /// Contracts that are not ink!'s have none.
+    #[serde(default)]
     spec: Spec,
 }
 
@@ -74,15 +70,31 @@ impl Bundle {
 
     fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.starts_with(WASM_MAGIC) {
-            return Ok(Self { code: Some(bytes.to_vec()), spec: Spec::default() });
+            let abi = Err("it is plain WASM, without metadata".into());
+            return Ok(Self { code: Some(bytes.to_vec()), spec: Spec::default(), abi });
         }
-        let json: Json = serde_json::from_slice(bytes)
-            .map_err(|error| usage(format!("it is neither WASM nor a contract bundle: {error}")))?;
+        let unreadable = |error: serde_json::Error| usage(format!("it is neither WASM nor a contract bundle: {error}"));
+        let whole: serde_json::Value = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let json = Json::deserialize(&whole).map_err(unreadable)?;
+        let abi = Abi::parse(&whole).map_err(|error| error.to_string());
         let code = json.source.wasm.as_deref().map(parse_hex).transpose()?;
         if code.as_deref().is_some_and(|code| !code.starts_with(WASM_MAGIC)) {
             return Err(usage("the code in it is not WASM"));
         }
-        Ok(Self { code, spec: json.spec })
+        Ok(Self { code, spec: json.spec, abi })
+    }
+
+    /// What the contract can be asked, with types.
+    ///
+    /// # Errors
+    /// A usage error if it has no metadata of ink! 5.
+    pub fn abi(&self) -> Result<&Abi> {
+        self.abi.as_ref().map_err(|reason| {
+            usage_with_remedy(
+                format!("this file can't encode arguments: {reason}"),
+                "use the .contract bundle that `cairn contract build` writes, or give --data",
+            )
+        })
     }
 
     /// The code.
@@ -166,8 +178,8 @@ mod tests {
             b"{",
             b"[]",
             b"{}",
-            br#"{"source": {}}"#,
             br#"{"spec": {}}"#,
+            br#"{"source": {}, "spec": 1}"#,
             b"\x7fELF",
             b"asm",
             br#"{"source": {"wasm": "0x00"}}"#,
