@@ -89,7 +89,7 @@ describe('storage and its terms', { timeout: seconds(600) }, () => {
     await cli.ok('put', file('doomed'), `${drive}:/doomed`, ...as('Alice'));
     const { dry_block: dry } = await cli.ok('drive', 'status', String(drive));
     assert.ok(dry > 0, 'it costs something');
-    await node.waitFinalized(dry - 2, { timeoutMs: blocks(60) });
+    await node.waitBest(dry - 6, { timeoutMs: blocks(60) });
     assert.equal((await cli.run('drive', 'status', String(drive))).code, EXIT.done, 'it lives as long as it pays');
     await node.waitFinalized(dry + 1, { timeoutMs: blocks(20) });
     const ended = await cli.run('drive', 'status', String(drive));
