@@ -35,6 +35,17 @@ pub(crate) enum PeerError {
     Wire(#[from] WireError),
 }
 
+impl PeerError {
+    /// Whether nothing came back that tells of the vault's shards.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            PeerError::Wire(error) => error.is_temporary(),
+            PeerError::Chain(_) => true,
+            PeerError::NoAddress => false,
+        }
+    }
+}
+
 /// Connections to other vaults, made when they are needed.
 pub(crate) struct Peers {
     chain: Arc<dyn Chain>,

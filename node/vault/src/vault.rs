@@ -136,6 +136,7 @@ impl Vault {
             peers: Peers::new(Arc::clone(&chain)),
             metrics: Arc::clone(&metrics),
             pace: config.pace,
+            silent: Mutex::default(),
         };
         let scrubber = Arc::new(Scrubber {
             store: Arc::clone(&store),

@@ -3,16 +3,24 @@
 //! The watcher: asks the other vaults of its groups, at random times, for random chunks that they must have.
 //!
 //! # Correctness
-//! A vault is accused only if it failed several times over a while, and still has the slot, while others could be reached: what
-//! looks like their failure may be this vault's own line.
+//! - A vault is accused only if it failed several times over a while, and still has the slot, while others could be reached: what
+//!   looks like their failure may be this vault's own line.
+//! - One that is silent is accused only once it was so for a whole period, in which it was asked again and again. A lost dispute
+//!   costs a slot's bond, and a machine that is away for some hours has lost nothing; what it misses of its own turns the
+//!   chain sees by itself. What is refused or wrong is no matter of time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use cairn_client::{
     chain::storage::{Drive, SlotAt, SlotState},
     AccountId,
 };
 use cairn_primitives::storage::CHUNKS_PER_UNIT;
+use cairn_wire::WireError;
 
 use crate::{
     known::Known,
@@ -28,12 +36,28 @@ const PAUSE_MIN: Duration = Duration::from_secs(5);
 /// Longest, also where a period is long and there is nobody to be asked.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
+/// A silent vault is asked so many times in a period.
+const SILENT_ASKED: u32 = 24;
+/// So many of them at a time.
+const SILENT_AT_ONCE: usize = 8;
+/// Silent vaults that are remembered; others are not accused.
+const SILENT_MAX: usize = 4096;
+
+/// A vault that doesn't answer.
+pub(crate) struct Silent {
+    /// A slot that it has.
+    at: SlotAt,
+    since_block: u32,
+    asked_block: u32,
+}
+
 pub(crate) struct Watcher {
     pub chain: Arc<dyn Chain>,
     pub known: Arc<Known>,
     pub peers: Peers,
     pub metrics: Arc<Metrics>,
     pub pace: Pace,
+    pub silent: Mutex<HashMap<[u8; 32], Silent>>,
 }
 
 /// Something that another vault must have.
@@ -66,10 +90,16 @@ impl Watcher {
 
     /// Asks one vault for one chunk; disputes it if that fails again and again.
     pub async fn watch(&self) -> Result<(), ChainError> {
+        self.ask_silent().await?;
         let Some(sample) = self.sample().await? else { return Ok(()) };
         add(&self.metrics.watches_total, 1);
+        let mut silent = false;
         for attempt in 1..=TRIES {
-            let Err(reason) = self.ask(&sample).await else { return Ok(()) };
+            let Err(reason) = self.ask(&sample).await else {
+                self.silent().remove(&sample.vault.0);
+                return Ok(());
+            };
+            silent = reason.is_silence();
             if attempt == 1 {
                 add(&self.metrics.watches_failed_total, 1);
                 tracing::debug!(vault = %sample.vault, drive = sample.at.drive, %reason, "a chunk wasn't shown");
@@ -82,12 +112,61 @@ impl Watcher {
                 return Ok(());
             }
         }
+        if silent && !self.silent_long_enough(&sample).await? {
+            return Ok(());
+        }
         if !self.others_answer(&sample).await? || self.chain.dispute(sample.at).await?.is_some() {
             return Ok(());
         }
         self.chain.submit(Action::Dispute { at: sample.at, chunk: sample.chunk }).await?;
         add(&self.metrics.disputes_opened_total, 1);
         tracing::warn!(vault = %sample.vault, drive = sample.at.drive, slot = sample.at.slot, "a vault was accused");
+        Ok(())
+    }
+
+    fn silent(&self) -> MutexGuard<'_, HashMap<[u8; 32], Silent>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a vault is silent; says whether it was for a period.
+    async fn silent_long_enough(&self, sample: &Sample) -> Result<bool, ChainError> {
+        let (now, period) = (self.known.block(), self.chain.terms().await?.period_blocks);
+        let mut silent = self.silent();
+        if silent.len() >= SILENT_MAX && !silent.contains_key(&sample.vault.0) {
+            return Ok(false);
+        }
+        let found = silent.entry(sample.vault.0);
+        let found = found.or_insert(Silent { at: sample.at, since_block: now, asked_block: now });
+        found.asked_block = now;
+        Ok(now.saturating_sub(found.since_block) >= period)
+    }
+
+    /// Asks vaults again that were silent: an answer of any kind ends that.
+    async fn ask_silent(&self) -> Result<(), ChainError> {
+        if self.silent().is_empty() {
+            return Ok(());
+        }
+        let (now, pause) = (self.known.block(), self.chain.terms().await?.period_blocks / SILENT_ASKED);
+        let due: Vec<([u8; 32], SlotAt)> = {
+            let mut silent = self.silent();
+            let due = silent.iter_mut().filter(|(_, one)| now.saturating_sub(one.asked_block) > pause);
+            let due = due.take(SILENT_AT_ONCE).map(|(vault, one)| {
+                one.asked_block = now;
+                (*vault, one.at)
+            });
+            due.collect()
+        };
+        for (vault, at) in due {
+            let answered = match self.peers.connect(&AccountId(vault)).await {
+                Ok(connection) => matches!(connection.status(at).await, Ok(_) | Err(WireError::Refused(_))),
+                // It is no vault any more.
+                Err(PeerError::NoAddress) => true,
+                Err(_) => false,
+            };
+            if answered {
+                self.silent().remove(&vault);
+            }
+        }
         Ok(())
     }
 

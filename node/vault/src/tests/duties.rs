@@ -105,12 +105,29 @@ async fn a_dispute_is_answered_with_the_proof() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vault_that_is_gone_is_accused_by_its_group() {
+async fn a_vault_that_is_gone_for_a_period_is_accused_by_its_group() {
     let mut group = Group::with(Coding::K1, 0, |config| config.pace.watch = Some(Duration::from_millis(20))).await;
     group.fill(4).await;
     until("all are asked", || group.vault(0).metrics().watches_total.load(Relaxed) > 10).await;
     assert!(group.world.lock().disputes.is_empty(), "nobody fails");
+    let failed = |group: &Group| group.vault(0).metrics().watches_failed_total.load(Relaxed);
     group.stop(3).await;
+    until("it is missed", || failed(&group) > 3).await;
+    // It is back before the period is over, and gone again: that is no period.
+    group.world.change(|state| state.block += 15);
+    group.start(3).await;
+    let asked = |group: &Group| [0, 1, 2].map(|number| group.vault(number).metrics().watches_total.load(Relaxed));
+    let before = asked(&group);
+    // Each asks one of three others at a time.
+    until("all have asked it again", || asked(&group).iter().zip(before).all(|(now, before)| *now > before + 80)).await;
+    group.stop(3).await;
+    let before = failed(&group);
+    until("it is missed again", || failed(&group) > before + 3).await;
+    group.world.change(|state| state.block += 15);
+    let before = failed(&group);
+    until("it is missed still", || failed(&group) > before + 3).await;
+    assert!(group.world.lock().disputes.is_empty(), "it has not been away for a period");
+    group.world.change(|state| state.block += 15);
     until("it is accused", || group.world.lock().disputes.contains_key(&at(3))).await;
     assert_eq!(group.world.lock().disputes.len(), 1, "only the one that is gone");
     group.stop_all().await;
