@@ -31,7 +31,7 @@ lists it and stands before it. A call costs 0.001 CRN."
   start_process "$WORK/net" stats node "$ROOT/scripts/lib/chain-stats.mjs" "$port" "$ALICE_PORT"
   start_process "$WORK/net" api "$BIN/cairn" --url "$URL" --account "$provider" --yes api serve --name chain-stats \
     --openapi "$ROOT/scripts/lib/chain-stats.yaml" --upstream "http://127.0.0.1:$port" --price 0.001 \
-    --listen "127.0.0.1:$((port + 1))" --data "$WORK/provider"
+    --listen "127.0.0.1:$((port + 1))" --data "$WORK/provider" --redeem-fees 100000
   wait_for 60 'the provider' curl -sf "http://127.0.0.1:$((port + 1))/.well-known/cairn/offer"
   shown api list
   tell 'Whoever calls it without paying gets an offer that a program can read:'
