@@ -207,19 +207,21 @@ impl Consumer {
     /// # Errors
     /// Of the chain, where it was never asked before.
     pub async fn sellers(&self, name: &str) -> Result<Arc<Vec<Arc<Seller>>>, Error> {
-        let before = {
-            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-            match names.get(name) {
-                Some(listed) if listed.read.elapsed() < LISTED_TTL => return Ok(listed.sellers.clone()),
-                other => other.map(|listed| listed.sellers.clone()),
-            }
-        };
+        let (fresh, before) = self.known_sellers(name);
+        if let (true, Some(sellers)) = (fresh, &before) {
+            return Ok(sellers.clone());
+        }
         // One reads; the others go on with what was known.
         let _reading = match (self.reading.try_lock(), &before) {
             (Ok(reading), _) => reading,
             (Err(_), Some(before)) => return Ok(before.clone()),
             (Err(_), None) => self.reading.lock().await,
         };
+        // Another one may have read meanwhile. A provider must not be known twice: each would have a purse of its own.
+        let (fresh, before) = self.known_sellers(name);
+        if let (true, Some(sellers)) = (fresh, &before) {
+            return Ok(sellers.clone());
+        }
         let read = self.read_sellers(name, before.as_deref().map_or(&[], Vec::as_slice)).await;
         let sellers = match (read, before) {
             (Ok(sellers), _) => Arc::new(sellers),
@@ -230,13 +232,20 @@ impl Consumer {
             (Err(error), None) => return Err(error),
         };
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= NAMES_MAX {
-            names.retain(|_, listed| listed.read.elapsed() < LISTED_TTL);
-        }
-        if names.len() < NAMES_MAX && !sellers.is_empty() {
+        // What is known is never forgotten while it runs: its purse would be.
+        if (names.len() < NAMES_MAX || names.contains_key(name)) && !sellers.is_empty() {
             names.insert(name.into(), Listed { read: Instant::now(), sellers: sellers.clone() });
         }
         Ok(sellers)
+    }
+
+    /// Who is known to offer an API, and whether that was read lately.
+    fn known_sellers(&self, name: &str) -> (bool, Option<Arc<Vec<Arc<Seller>>>>) {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        match names.get(name) {
+            Some(listed) => (listed.read.elapsed() < LISTED_TTL, Some(listed.sellers.clone())),
+            None => (false, None),
+        }
     }
 
     async fn read_sellers(&self, name: &str, before: &[Arc<Seller>]) -> Result<Vec<Arc<Seller>>, Error> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    failure::{usage, Result},
+    failure::{has_code, usage, Result},
     output::{fields, table, Report},
 };
 
@@ -38,10 +38,16 @@ pub async fn earnings(context: &Context, api: u32, redeem: bool, place: &PlaceAr
         if let (true, true, Some((voucher, signature))) = (redeem, due > 0, &counts.best) {
             let by = context.signer().await?;
             let what = format!("redeem a voucher over {}", token.format(due));
-            let (tried, _) = send(context, &by, &market, what, &market.place().redeem(voucher, signature)).await?;
-            let came: u128 = tried.read()?;
-            redeemed_now = redeemed_now.saturating_add(came);
-            due = due.saturating_sub(came);
+            match send(context, &by, &market, what, &market.place().redeem(voucher, signature)).await {
+                Ok((tried, _)) => {
+                    let came: u128 = tried.read()?;
+                    redeemed_now = redeemed_now.saturating_add(came);
+                    due = due.saturating_sub(came);
+                },
+                // The daemon was quicker, in a block that isn't final yet.
+                Err(error) if has_code(&error, "Marketplace::NothingDue") => due = 0,
+                Err(error) => return Err(error),
+            }
         }
         due_all = due_all.saturating_add(due);
         let consumer = context.address(&AccountId(consumer)).await?;
