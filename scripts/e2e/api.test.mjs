@@ -157,8 +157,11 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       const running = squares(proxy, 1000, 300);
       await cheap.process.kill();
       await running;
-      await squares(proxy, 2000, 100);
-      assert.ok((await proxy.seller('squares', cheap.api)).failures >= 1);
+      // On a busy machine the burst may have made it look slow, and then it is asked one time in twenty.
+      for (let round = 0; (await proxy.seller('squares', cheap.api)).failures === 0; round++) {
+        assert.ok(round < 10, 'a thousand calls, and it was never asked');
+        await squares(proxy, 2000, 100);
+      }
     });
 
     test('a provider that was killed has its vouchers, and turns them into coins', async () => {
