@@ -315,7 +315,7 @@ fn work_off(shared: &Weak<Shared>, todo: &Mutex<mpsc::Receiver<Work>>) {
         let mut retry = RETRY_MIN;
         while !shared.is_closed() {
             let done = match &work {
-                Work::Upload(log, segment) => log.upload(*segment).map(drop),
+                Work::Upload(log, segment) => log.upload(*segment),
                 Work::Delete(at, segment) => shared.delete(*at, *segment),
                 Work::Stop => return,
             };

@@ -74,15 +74,6 @@ struct Piece {
     bytes: std::ops::Range<usize>,
 }
 
-/// What became of an upload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Uploaded {
-    /// The object has the segment.
-    Done,
-    /// There was nothing to upload.
-    NotNeeded,
-}
-
 impl ObjectLog {
     /// Makes an empty log.
     pub fn create(shared: Arc<Shared>, at: SlotAt) -> io::Result<Arc<Self>> {
@@ -146,16 +137,16 @@ impl ObjectLog {
     ///
     /// # Errors
     /// Of the store or the disk: the segment stays here.
-    pub fn upload(&self, segment: u64) -> io::Result<Uploaded> {
+    pub fn upload(&self, segment: u64) -> io::Result<()> {
         let (file, changed) = {
             let mut state = self.state();
             state.offered.remove(&segment);
             let last = state.last();
             if state.retired || segment >= last || state.uploading.contains(&segment) {
-                return Ok(Uploaded::NotNeeded);
+                return Ok(());
             }
             let Some(part) = state.parts.get(&segment).filter(|part| part.is_still()) else {
-                return Ok(Uploaded::NotNeeded);
+                return Ok(());
             };
             let begun = (Arc::clone(&part.file), part.changed);
             state.uploading.insert(segment);
@@ -178,7 +169,7 @@ impl ObjectLog {
             },
             Some(_) => self.offer_of(&mut state),
         }
-        Ok(Uploaded::Done)
+        Ok(())
     }
 
     fn send(&self, segment: u64, file: &File) -> io::Result<()> {
