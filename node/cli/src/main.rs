@@ -25,6 +25,10 @@ use crate::{
     output::to_stderr,
 };
 
+/// Shards and frames are blocks of hundreds of KiB: the system's allocator gives each back to the kernel and takes it anew, page by page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
