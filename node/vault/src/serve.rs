@@ -158,8 +158,7 @@ async fn accept(shared: Arc<Shared>, tls: TlsAcceptor, listener: TcpListener, mu
 }
 
 async fn greet(shared: Arc<Shared>, tls: TlsAcceptor, stream: TcpStream, peer: IpAddr, stop: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
-    match timeout(shared.limits.handshake, tls.accept(stream)).await {
+    match timeout(shared.limits.handshake, cairn_wire::tls::accept(&tls, stream)).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(cairn_wire::ALPN) => {
             set(&shared.metrics.connections, shared.guests.count() as u64);
             connection::serve(Arc::clone(&shared), stream, peer, stop).await;

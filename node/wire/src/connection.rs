@@ -23,7 +23,6 @@ use tokio::{
     task::AbortHandle,
     time::{timeout, Instant},
 };
-use tokio_rustls::{rustls::pki_types::ServerName, TlsConnector};
 
 use crate::{
     activity::{Activity, Tracked},
@@ -159,16 +158,13 @@ impl Connection {
             let unreachable =
                 |error: io::Error| WireError::Unreachable { address: address.into(), reason: Arc::new(error) };
             let stream = TcpStream::connect(address).await.map_err(unreachable)?;
-            stream.set_nodelay(true).map_err(unreachable)?;
-            let connector = TlsConnector::from(tls::client_config(service_key)?);
-            // Not sent and not checked: the key is what counts.
-            let name = ServerName::try_from("vault.invalid").map_err(|error| WireError::Key(error.to_string()))?;
-            let stream = connector.connect(name, stream).await.map_err(|error| match error.kind() {
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                    WireError::Impostor { address: address.into(), reason: Arc::new(error) }
-                },
-                _ => unreachable(error),
-            })?;
+            let stream =
+                tls::connect(tls::client_config(service_key)?, stream).await.map_err(|error| match error.kind() {
+                    io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                        WireError::Impostor { address: address.into(), reason: Arc::new(error) }
+                    },
+                    _ => unreachable(error),
+                })?;
             if stream.get_ref().1.alpn_protocol() != Some(crate::ALPN) {
                 return Err(WireError::Protocol("it speaks another protocol"));
             }

@@ -5,23 +5,33 @@
 //! A vault's certificate is signed by its own service key, and nothing in it is looked at but that key: names, dates and
 //! authorities mean nothing here. Clients show no certificate; what they may do their tickets say.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use ring::{
     rand::SystemRandom,
     signature::{Ed25519KeyPair, KeyPair as _, UnparsedPublicKey, ED25519},
 };
-use tokio_rustls::rustls::{
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{self, CryptoProvider},
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
-    server::ParsedCertificate,
-    version::TLS13,
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
+use tokio::{io::BufReader, net::TcpStream};
+use tokio_rustls::{
+    client,
+    rustls::{
+        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        crypto::{self, CryptoProvider},
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
+        server::ParsedCertificate,
+        version::TLS13,
+        CertificateError, ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
+    },
+    server, TlsAcceptor, TlsConnector,
 };
 use zeroize::Zeroizing;
 
 use crate::{WireError, ALPN};
+
+/// Bytes that are taken from a socket at once: TLS by itself asks for 4 KiB.
+const READ_BYTES: usize = 64 << 10;
+/// Bytes that are encrypted and given to a socket at once.
+const WRITE_BYTES: usize = 256 << 10;
 
 /// Bytes of a service key's secret.
 pub const SECRET_BYTES: usize = 32;
@@ -137,6 +147,33 @@ pub fn client_config(public: [u8; 32]) -> Result<Arc<ClientConfig>, WireError> {
     config.enable_sni = false;
     config.resumption = tokio_rustls::rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
+}
+
+/// Takes a client in.
+///
+/// # Errors
+/// Of the socket, or of the handshake.
+pub async fn accept(acceptor: &TlsAcceptor, socket: TcpStream) -> io::Result<server::TlsStream<BufReader<TcpStream>>> {
+    socket.set_nodelay(true)?;
+    let mut stream = acceptor.accept(BufReader::with_capacity(READ_BYTES, socket)).await?;
+    stream.get_mut().1.set_buffer_limit(Some(WRITE_BYTES));
+    Ok(stream)
+}
+
+/// Connects with a vault.
+///
+/// # Errors
+/// Of the socket, or of the handshake: `InvalidData` if it doesn't have the key.
+pub(crate) async fn connect(
+    config: Arc<ClientConfig>,
+    socket: TcpStream,
+) -> io::Result<client::TlsStream<BufReader<TcpStream>>> {
+    socket.set_nodelay(true)?;
+    // Not sent and not checked: the key is what counts.
+    let name = ServerName::try_from("vault.invalid").map_err(io::Error::other)?;
+    let mut stream = TlsConnector::from(config).connect(name, BufReader::with_capacity(READ_BYTES, socket)).await?;
+    stream.get_mut().1.set_buffer_limit(Some(WRITE_BYTES));
+    Ok(stream)
 }
 
 /// Accepts one key.
