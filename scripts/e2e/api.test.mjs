@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cli, EXIT } from './lib/cli.mjs';
-import { ApiProvider, ApiProxy, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
+import { ApiProvider, ApiProxy, bundle, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
 import { Network } from './lib/network.mjs';
 import { seconds, until } from './lib/wait.mjs';
 
@@ -49,6 +49,24 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken']);
     assert.equal(shown.methods[1].units, 2);
     assert.deepEqual(shown.endpoints, [cheap.url]);
+  });
+
+  test('an address that is no marketplace is called that, whatever is asked of it', async () => {
+    // [0x9bae9d5e, true]: the constructor `new`, and `on`.
+    const flipper = await cli.ok('contract', 'instantiate', bundle('flipper'), '--data', '0x9bae9d5e01', '--account', '//Alice', '--yes');
+    const { address: nobody } = await cli.ok('account', 'show', '//Nobody');
+    for (const [contract, why] of [[flipper.contract, /has no message/], [nobody, /there is no contract/]]) {
+      for (const command of [
+        ['list'], ['show', '0'], ['plans', '0'], ['rate', '0', '5'], ['fund', '--deposit', '1'], ['withdraw', '1'], ['earnings', '0'],
+        ['call', 'squares', '/square/1'], ['proxy'], ['publish', '--openapi', openapi, '--price', '1'],
+      ]) {
+        const { code, stderr } = await cli.run('api', ...command, '--contract', contract, '--account', '//Eve', '--yes');
+        assert.equal(code, EXIT.refused, `${command[0]}: ${stderr}`);
+        assert.ok(stderr.includes(`${contract} is no marketplace`), `${command[0]}: ${stderr}`);
+        assert.match(stderr, why, command[0]);
+        assert.match(stderr, /give the address of a marketplace/, command[0]);
+      }
+    }
   });
 
   test('without payment there is an offer that a machine can read', async () => {

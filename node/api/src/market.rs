@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use cairn_client::{
     chain::marketplace::{Api, Marketplace, Message, Standing, Tried},
-    Account, AccountId, Client, Error, Receipt,
+    Account, AccountId, Client, Error, Receipt, Refusal,
 };
 use cairn_voucher::Bytes32;
 use tokio::time::Instant;
@@ -39,7 +39,9 @@ impl Market {
         let settings = client.finalized().await?.market_settings(&place).await?;
         let genesis = client.genesis_hash().0;
         if settings.genesis != genesis {
-            return Err(Error::Incompatible("this marketplace was made for another chain".into()));
+            let reason = "this marketplace was made for another chain, so nothing could be redeemed in it";
+            let remedy = "make one with this chain's genesis hash (`cairn chain status`), or give another with --contract";
+            return Err(Refusal::foreseen("Marketplace::WrongChain", reason, remedy).into());
         }
         Ok(Self { client, place, genesis, thaw_ms: settings.thaw_ms, standings: Mutex::default() })
     }

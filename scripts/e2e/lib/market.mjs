@@ -13,7 +13,12 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The marketplace's bundle; throws with the remedy when it was not built. */
 export function marketplaceBundle() {
-  const path = process.env.CAIRN_MARKETPLACE_BUNDLE ?? join(root, 'contracts/target/marketplace.contract');
+  return process.env.CAIRN_MARKETPLACE_BUNDLE ?? bundle('marketplace');
+}
+
+/** A contract's bundle. */
+export function bundle(name) {
+  const path = join(root, `contracts/target/${name}.contract`);
   if (!existsSync(path)) throw new Error(`${path} is missing: build it with scripts/contracts`);
   return path;
 }
