@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // APIs sold and bought: real servers, real proxies, a real chain with the real contract.
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cli, EXIT } from './lib/cli.mjs';
@@ -210,6 +211,19 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       });
     });
 
+    test('what was seen of the provider is attested, as far as it was paid for', async () => {
+      const attest = (account) => cli.run('api', 'attest', String(cheap.api), '--contract', market, '--data', proxy.data, '--account', account, '--yes');
+      await until('what was seen is written', () => existsSync(join(proxy.data, 'seen.json')));
+      const { code, json, stderr } = await attest(consumer);
+      assert.equal(code, EXIT.done, stderr);
+      const { quality } = await cli.ok('api', 'show', String(cheap.api), '--contract', market);
+      assert.ok(json.calls > 0 && json.calls <= quality.calls && json.failed <= json.calls, JSON.stringify({ json, quality }));
+      assert.deepEqual(quality.by_consumers, { calls: json.calls, failed: json.failed });
+      const stranger = await attest('//Ferdie');
+      assert.equal(stranger.code, EXIT.usage, stranger.stderr);
+      assert.match(stranger.stderr, /no calls are paid for/);
+    });
+
     test('the books of a proxy that is killed go on where they were', async () => {
       const before = await proxy.status();
       await proxy.process.kill();
@@ -265,6 +279,20 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       const seller = await proxy.seller('squares', garbage.api);
       assert.ok(seller.garbage >= 1 && seller.avoided, JSON.stringify(seller));
       assert.ok(upstreams.garbage.calls <= 3, `asked ${upstreams.garbage.calls} times`);
+      // What was seen is kept over a kill, once it was written.
+      const seen = join(data, 'seen.json');
+      await until('it is written', () => JSON.parse(readFileSync(seen, 'utf8')).apis[garbage.api].avoided_until_ms > Date.now());
+      await proxy.process.kill();
+      await proxy.start();
+      const { calls } = upstreams.garbage;
+      for (let i = 0; i < 20; i++) await squares(proxy, i, 1);
+      assert.ok((await proxy.seller('squares', garbage.api)).avoided, 'still');
+      assert.equal(upstreams.garbage.calls, calls);
+      // A file that is damaged is no reason not to start.
+      await proxy.process.kill();
+      writeFileSync(seen, '{"version":1,"apis":{"0":');
+      await proxy.start();
+      await squares(proxy, 0, 1);
     } finally {
       await proxy.process.stop();
       await garbage.process.stop();

@@ -170,6 +170,20 @@ impl Marketplace {
         message("rate", 0, (api, stars))
     }
 
+    /// Attests how calls went.
+    pub fn attest(&self, api: u32, report: &QualityReport) -> Message {
+        message("attest", 0, (api, report))
+    }
+
+    /// Shows two answers of one provider that contradict each other, with their signatures.
+    pub fn report_conflict(
+        &self,
+        first: (&cairn_voucher::Answer, &[u8; 64]),
+        second: (&cairn_voucher::Answer, &[u8; 64]),
+    ) -> Message {
+        message("report_conflict", 0, (first, second))
+    }
+
     /// Buys a period of a plan.
     pub fn subscribe(&self, api: u32, plan: u16) -> Message {
         message("subscribe", 0, (api, plan))
@@ -299,6 +313,11 @@ impl View {
         consumer: &AccountId,
     ) -> Result<Option<Subscription>, Error> {
         self.ask(market, "subscription", (api, consumer.0)).await
+    }
+
+    /// What one consumer paid, attested and rated.
+    pub async fn market_patron(&self, market: &Marketplace, api: u32, consumer: &AccountId) -> Result<Patron, Error> {
+        self.ask(market, "patron", (api, consumer.0)).await
     }
 
     /// What was paid, attested and rated for an API.
