@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // APIs sold and bought: real servers, real proxies, a real chain with the real contract.
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cli, EXIT } from './lib/cli.mjs';
-import { ApiProvider, ApiProxy, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
+import { ApiProvider, ApiProxy, bundle, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
 import { Network } from './lib/network.mjs';
 import { seconds, until } from './lib/wait.mjs';
 
@@ -49,6 +50,24 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken']);
     assert.equal(shown.methods[1].units, 2);
     assert.deepEqual(shown.endpoints, [cheap.url]);
+  });
+
+  test('an address that is no marketplace is called that, whatever is asked of it', async () => {
+    // [0x9bae9d5e, true]: the constructor `new`, and `on`.
+    const flipper = await cli.ok('contract', 'instantiate', bundle('flipper'), '--data', '0x9bae9d5e01', '--account', '//Alice', '--yes');
+    const { address: nobody } = await cli.ok('account', 'show', '//Nobody');
+    for (const [contract, why] of [[flipper.contract, /has no message/], [nobody, /there is no contract/]]) {
+      for (const command of [
+        ['list'], ['show', '0'], ['plans', '0'], ['rate', '0', '5'], ['fund', '--deposit', '1'], ['withdraw', '1'], ['earnings', '0'],
+        ['call', 'squares', '/square/1'], ['proxy'], ['publish', '--openapi', openapi, '--price', '1'],
+      ]) {
+        const { code, stderr } = await cli.run('api', ...command, '--contract', contract, '--account', '//Eve', '--yes');
+        assert.equal(code, EXIT.refused, `${command[0]}: ${stderr}`);
+        assert.ok(stderr.includes(`${contract} is no marketplace`), `${command[0]}: ${stderr}`);
+        assert.match(stderr, why, command[0]);
+        assert.match(stderr, /give the address of a marketplace/, command[0]);
+      }
+    }
   });
 
   test('without payment there is an offer that a machine can read', async () => {
@@ -192,6 +211,19 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       });
     });
 
+    test('what was seen of the provider is attested, as far as it was paid for', async () => {
+      const attest = (account) => cli.run('api', 'attest', String(cheap.api), '--contract', market, '--data', proxy.data, '--account', account, '--yes');
+      await until('what was seen is written', () => existsSync(join(proxy.data, 'seen.json')));
+      const { code, json, stderr } = await attest(consumer);
+      assert.equal(code, EXIT.done, stderr);
+      const { quality } = await cli.ok('api', 'show', String(cheap.api), '--contract', market);
+      assert.ok(json.calls > 0 && json.calls <= quality.calls && json.failed <= json.calls, JSON.stringify({ json, quality }));
+      assert.deepEqual(quality.by_consumers, { calls: json.calls, failed: json.failed });
+      const stranger = await attest('//Ferdie');
+      assert.equal(stranger.code, EXIT.usage, stranger.stderr);
+      assert.match(stranger.stderr, /no calls are paid for/);
+    });
+
     test('the books of a proxy that is killed go on where they were', async () => {
       const before = await proxy.status();
       await proxy.process.kill();
@@ -247,6 +279,20 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       const seller = await proxy.seller('squares', garbage.api);
       assert.ok(seller.garbage >= 1 && seller.avoided, JSON.stringify(seller));
       assert.ok(upstreams.garbage.calls <= 3, `asked ${upstreams.garbage.calls} times`);
+      // What was seen is kept over a kill, once it was written.
+      const seen = join(data, 'seen.json');
+      await until('it is written', () => JSON.parse(readFileSync(seen, 'utf8')).apis[garbage.api].avoided_until_ms > Date.now());
+      await proxy.process.kill();
+      await proxy.start();
+      const { calls } = upstreams.garbage;
+      for (let i = 0; i < 20; i++) await squares(proxy, i, 1);
+      assert.ok((await proxy.seller('squares', garbage.api)).avoided, 'still');
+      assert.equal(upstreams.garbage.calls, calls);
+      // A file that is damaged is no reason not to start.
+      await proxy.process.kill();
+      writeFileSync(seen, '{"version":1,"apis":{"0":');
+      await proxy.start();
+      await squares(proxy, 0, 1);
     } finally {
       await proxy.process.stop();
       await garbage.process.stop();

@@ -41,7 +41,7 @@ const listing = {
   endpoints: ['https://example.org'], tags: ['weather'], freeUnits: 10, sla: { p95Ms: 200, availabilityBps: 9990 },
 };
 const methods = [{ name: 'GET /digest', units: 1, deterministic: true }, { name: 'GET /now', units: 2, deterministic: false }];
-const plan = { name: 'daily', price: CRN, periodMs: 60_000, units: 100 };
+const plan = { name: 'daily', price: CRN, periodMs: 3_600_000, units: 100 };
 
 describe('the marketplace', { timeout: seconds(900) }, () => {
   let network;
@@ -209,7 +209,7 @@ describe('the marketplace', { timeout: seconds(900) }, () => {
     const { alice, bob, charlie } = who;
     await refused('BadPlan', alice, 'add_plan', [0, { ...plan, periodMs: 1 }]);
     await call(alice, 'add_plan', [0, plan]);
-    await call(alice, 'add_plan', [0, { ...plan, price: 1, periodMs: 3_600_000 }]);
+    await call(alice, 'add_plan', [0, { ...plan, price: 1 }]);
     await refused('NoSuchPlan', bob, 'subscribe', [0, 7]);
     await refused('BalanceTooLow', bob, 'subscribe', [0, 0]);
     await refused('NothingSent', bob, 'deposit');
@@ -223,16 +223,21 @@ describe('the marketplace', { timeout: seconds(900) }, () => {
     assert.equal(await freeBalance(api, alice.address) - before > 0n && collected !== null, true);
     const subscription = await read('subscription', 0, bob.address);
     assert.equal(subscription.units, 100);
+    // The period that runs stays paid: all of its units may have been used.
+    await refused('NothingDue', bob, 'cancel_subscription', [0]);
+    await call(bob, 'subscribe', [0, 0]);
     await call(bob, 'cancel_subscription', [0]);
-    await refused('NotSubscribed', bob, 'cancel_subscription', [0]);
-    await refused('NotSubscribed', charlie, 'collect', [0, bob.address]);
-    await repeat(24, bob, 'subscribe', [0, 1]);
-    await refused('TooFarAhead', bob, 'subscribe', [0, 1]);
-    await call(bob, 'cancel_subscription', [0]);
+    assert.equal(Number((await read('subscription', 0, bob.address)).endsMs), Number(subscription.endsMs));
+    await refused('NotSubscribed', charlie, 'cancel_subscription', [0]);
+    await refused('NotSubscribed', bob, 'collect', [0, charlie.address]);
+    await call(charlie, 'deposit', [], CRN);
+    await repeat(24, charlie, 'subscribe', [0, 1]);
+    await refused('TooFarAhead', charlie, 'subscribe', [0, 1]);
+    await call(charlie, 'cancel_subscription', [0]);
     await repeat(14, alice, 'add_plan', [0, plan]);
     await refused('TooManyPlans', alice, 'add_plan', [0, plan]);
     await call(alice, 'close_plan', [0, 1]);
-    await refused('PlanClosed', bob, 'subscribe', [0, 1]);
+    await refused('PlanClosed', charlie, 'subscribe', [0, 1]);
     assert.equal((await read('plans', 0)).length, 16);
   });
 

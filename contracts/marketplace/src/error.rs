@@ -46,7 +46,7 @@ pub enum Error {
     NoSuchPlan,
     /// The plan takes no more subscriptions.
     PlanClosed,
-    /// Another plan of this API is paid for: let it end, or cancel it.
+    /// Another plan of this API is paid for: let it end; cancelling gives back what has not begun.
     OtherPlan,
     /// More than 24 periods would be paid for.
     TooFarAhead,

@@ -384,15 +384,20 @@ pub mod marketplace {
             Ok(ends_ms)
         }
 
-        /// Ends the caller's subscription. Answers what came back to the balance: what was not earned yet.
+        /// Ends the caller's subscription with the period that runs. Answers what came back to the balance: what the periods
+        /// cost that have not begun.
         #[ink(message)]
         pub fn cancel_subscription(&mut self, api: u32) -> Result<Balance> {
             let consumer = self.env().caller();
             let mut subscription = self.subscriptions.get((api, consumer)).ok_or(Error::NotSubscribed)?;
             let provider = self.terms.get(api).ok_or(Error::NoSuchApi)?.provider;
-            let earned = subscription.earn(self.now());
-            let refund = subscription.held;
-            self.subscriptions.remove((api, consumer));
+            let now = self.now();
+            let earned = subscription.earn(now);
+            let refund = subscription.cut(now);
+            if refund == 0 {
+                return Err(Error::NothingDue);
+            }
+            self.subscriptions.insert((api, consumer), &subscription);
             let mut account = self.account(consumer);
             account.balance = account.balance.saturating_add(refund);
             self.accounts.insert(consumer, &account);

@@ -88,6 +88,22 @@ impl Subscription {
         Ok(())
     }
 
+    /// Gives the periods up that have not begun. Answers what is given back for them. The one that runs stays: all of its
+    /// units may have been used by now.
+    pub fn cut(&mut self, now: u64) -> Balance {
+        let begun = now.saturating_sub(self.began_ms).checked_div(self.period_ms).unwrap_or(0);
+        let ends = self.period_ms.saturating_mul(begun.saturating_add(1)).saturating_add(self.began_ms);
+        let whole = Balance::from(self.ends_ms.saturating_sub(self.collected_ms));
+        let cut = Balance::from(self.ends_ms.saturating_sub(ends));
+        if cut == 0 || whole == 0 {
+            return 0;
+        }
+        let refund = part(self.held, cut, whole);
+        self.held = self.held.saturating_sub(refund);
+        self.ends_ms = ends;
+        refund
+    }
+
     /// Takes out what the provider has earned until now.
     pub fn earn(&mut self, now: u64) -> Balance {
         let until = now.min(self.ends_ms);
@@ -96,12 +112,16 @@ impl Subscription {
         if elapsed == 0 || whole == 0 {
             return 0;
         }
-        // held * elapsed / whole, in parts that can't overflow: times are below 2^64.
-        let parts = (self.held / whole).saturating_mul(elapsed);
-        let rest = (self.held % whole).saturating_mul(elapsed) / whole;
-        let earned = parts.saturating_add(rest).min(self.held);
+        let earned = part(self.held, elapsed, whole);
         self.held = self.held.saturating_sub(earned);
         self.collected_ms = until;
         earned
     }
+}
+
+/// `held * part / whole`, in steps that can't overflow: times are below 2^64. `whole` is not 0.
+fn part(held: Balance, part: Balance, whole: Balance) -> Balance {
+    let parts = held.checked_div(whole).unwrap_or(0).saturating_mul(part);
+    let rest = held.checked_rem(whole).unwrap_or(0).saturating_mul(part).checked_div(whole).unwrap_or(0);
+    parts.saturating_add(rest).min(held)
 }

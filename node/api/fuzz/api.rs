@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let _ = (wire::read_voucher(data), wire::read_opening(data), wire::read_answer(data), wire::read_token(data));
-    let _ = wire::read_offer(data);
+    let _ = (wire::read_offer(data), wire::read_plan(data), wire::read_badge(data), wire::read_badge_file(data));
     let Ok(document) = Document::read(data) else { return };
     for operation in document.operations() {
         let path = operation.path.replace(['{', '}'], "");

@@ -7,20 +7,24 @@
 //!   what it has delivered already ([`pay::Steps`]).
 //! - An answer that isn't as the API's document promises doesn't reach the caller, if it is short enough to be looked at.
 
+pub mod badges;
 pub mod budget;
 mod call;
 mod check;
+pub mod conflict;
 mod local;
 mod pay;
 pub mod picker;
+pub mod seen;
 mod seller;
+mod user;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{
         atomic::{AtomicU64, Ordering},
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
     },
     time::{Duration, Instant},
 };
@@ -32,12 +36,18 @@ pub use call::{Call, CallBody, CallError};
 pub use local::{Gate, Local};
 pub use pay::{PayError, Steps};
 pub use seller::Seller;
+pub use user::{User, UserError};
 
-use self::budget::{Budget, Caps, ToWhom};
+use self::{
+    budget::{Budget, Caps, ToWhom},
+    conflict::Conflicts,
+    seen::Seen,
+};
 use crate::{
     http::Tls,
     market::Market,
     metrics::{Counter, Histogram, Page},
+    plan::PlanUse,
 };
 
 /// How long opening a session or a top-up may take.
@@ -48,6 +58,8 @@ const LISTED_TTL: Duration = Duration::from_secs(15);
 const SELLERS_MAX: usize = 32;
 /// APIs that are known at the same time.
 const NAMES_MAX: usize = 1000;
+/// How often what was seen of providers is written.
+const SEEN_PERIOD: Duration = Duration::from_secs(5);
 /// Cross-checks at the same time.
 const CHECKS_MAX: usize = 4;
 
@@ -107,6 +119,7 @@ pub(crate) struct Counts {
     pub verified: Counter,
     pub cross_checks: Counter,
     pub cross_checks_differed: Counter,
+    pub conflicts: Counter,
     pub whole: Histogram,
 }
 
@@ -132,6 +145,9 @@ pub struct Consumer {
     reading: tokio::sync::Mutex<()>,
     random: AtomicU64,
     checking: Arc<Semaphore>,
+    /// What was seen of providers up to the last time that it was written.
+    seen: Mutex<BTreeMap<u32, Seen>>,
+    conflicts: Conflicts,
     /// Nobody else writes these books.
     _lock: std::fs::File,
     pub(crate) metrics: Counts,
@@ -149,6 +165,10 @@ impl Consumer {
         let view = market.client().finalized().await?;
         let known = view.market_signer(market.place(), &config.consumer, signer).await?.ok_or(StartError::NoSigner)?;
         let budget = Budget::open(&config.data.join("spent.journal"), config.caps)?;
+        let seen = seen::read(&config.data).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was seen of providers can't be read; it begins anew");
+            BTreeMap::new()
+        });
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
         Ok(Arc::new(Self {
@@ -159,6 +179,8 @@ impl Consumer {
             reading: tokio::sync::Mutex::default(),
             random: AtomicU64::new(u64::from_le_bytes(seed) | 1),
             checking: Arc::new(Semaphore::new(CHECKS_MAX)),
+            seen: Mutex::new(seen),
+            conflicts: Conflicts::open(&config.data),
             metrics: Counts::default(),
             _lock: lock,
             config,
@@ -168,6 +190,38 @@ impl Consumer {
     /// The books.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// What must go on beside the calls: writes what was seen of providers. Ends when it is dropped.
+    pub async fn keep_up(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(SEEN_PERIOD);
+        loop {
+            ticks.tick().await;
+            self.remember();
+        }
+    }
+
+    /// Writes what was seen of providers, if it was something new.
+    pub fn remember(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = false;
+        for listed in self.names.read().unwrap_or_else(PoisonError::into_inner).values() {
+            for seller in listed.sellers.iter() {
+                let now = seller.seen();
+                let before = seen.get(&seller.number);
+                let same = before.is_some_and(|before| (before.tally, before.plan) == (now.tally, now.plan));
+                let nothing = before.is_none() && now.tally.calls == 0 && now.plan == PlanUse::default();
+                if !same && !nothing {
+                    seen.insert(seller.number, now);
+                    changed = true;
+                }
+            }
+        }
+        if changed {
+            if let Err(error) = seen::write(&self.config.data, &seen) {
+                tracing::warn!(%error, "what was seen of providers can't be written; it will be forgotten");
+            }
+        }
     }
 
     /// A number from 0 to 1, to choose samples by.
@@ -265,12 +319,19 @@ impl Consumer {
                     let promised = known.map_or_else(|| self.budget.promised(to), |known| known.purse().promised);
                     let tls = &self.config.tls;
                     let seller = Seller::new(api, listed, &quality, promised, tls, self.config.allow_plain);
-                    if let Some(known) = known {
-                        seller.inherit(known);
+                    match known {
+                        Some(known) => seller.inherit(known),
+                        None => {
+                            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                            if let Some(seen) = seen.get(&api) {
+                                seller.restore(seen);
+                            }
+                        },
                     }
                     Arc::new(seller)
                 },
             };
+            seller.set_plan(view.market_subscription(place, api, &self.config.consumer).await?);
             if seller.can_be_called() {
                 sellers.push(seller);
             }
@@ -289,6 +350,7 @@ impl Consumer {
         serde_json::json!({
             "apis": apis,
             "spent": { "total": spent.total.to_string(), "today": spent.today.to_string() },
+            "conflicts": self.conflicts.files(),
             "caps": { "call": caps.call.to_string(), "day": caps.day.to_string(), "total": caps.total.to_string() },
         })
     }
@@ -310,6 +372,13 @@ impl Consumer {
                 "Cross-checks whose answers differed",
                 counts.cross_checks_differed.get(),
             )
+            .number(
+                "cairn_api_conflicts_total",
+                "counter",
+                "Times that a provider was caught contradicting itself, with signatures",
+                counts.conflicts.get(),
+            )
+            .number("cairn_api_proofs", "gauge", "Proofs for `cairn api report`", self.conflicts.files().len())
             .number("cairn_api_promised_plancks", "gauge", "What vouchers have promised", spent.total)
             .histogram("cairn_api_call_seconds", "Whole calls", &counts.whole)
             .text()
@@ -318,6 +387,7 @@ impl Consumer {
 
 fn seller_json(seller: &Arc<Seller>) -> serde_json::Value {
     let (score, purse) = (seller.score().clone(), *seller.purse());
+    let plan = seller.plan_left();
     serde_json::json!({
         "api": seller.number,
         "provider": cairn_client::address::to_address(
@@ -334,5 +404,6 @@ fn seller_json(seller: &Arc<Seller>) -> serde_json::Value {
         "promised": purse.promised.value.to_string(),
         "used": purse.promised.spent.to_string(),
         "calls_paid": purse.promised.calls,
+        "plan": plan.map(|plan| serde_json::json!({ "units": plan.units, "left": plan.left, "until_ms": plan.until_ms })),
     })
 }

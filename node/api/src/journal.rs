@@ -46,7 +46,19 @@ pub fn lock(dir: &Path) -> io::Result<File> {
 /// # Errors
 /// Of the system; `InvalidData` for a file that is damaged or not such a file.
 pub fn read(path: &Path) -> io::Result<Vec<Vec<u8>>> {
-    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+    load(path, true)
+}
+
+/// The same without changing the file, which another process may be writing: what looks half-written may be whole in a moment.
+///
+/// # Errors
+/// As [`read`].
+pub fn peek(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+    load(path, false)
+}
+
+fn load(path: &Path, cut: bool) -> io::Result<Vec<Vec<u8>>> {
+    let mut file = match OpenOptions::new().read(true).write(cut).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -64,8 +76,10 @@ pub fn read(path: &Path) -> io::Result<Vec<Vec<u8>>> {
                 records.push(payload.to_vec());
             },
             None if torn(&bytes[at..]) => {
-                file.set_len(at as u64)?;
-                file.sync_all()?;
+                if cut {
+                    file.set_len(at as u64)?;
+                    file.sync_all()?;
+                }
                 break;
             },
             None => return Err(damaged(path, at, "a record is not what was written")),
@@ -238,7 +252,10 @@ mod tests {
             let bytes = written(&records);
             let cut = cut.min(bytes.len());
             fs::write(&path, &bytes[..cut]).expect("writable");
+            let seen = peek(&path).expect("a torn end is no damage");
+            prop_assert_eq!(fs::metadata(&path).expect("there").len() as usize, cut, "somebody may be writing it");
             let found = read(&path).expect("a torn end is no damage");
+            prop_assert_eq!(seen, found.clone());
             prop_assert_eq!(&found[..], &records[..found.len()]);
             let whole = written(&found).len();
             prop_assert!(whole <= cut);

@@ -8,8 +8,12 @@
 //! - A voucher that [`Ledger::pay`] has returned for is on the disk. What calls used is written a moment later: a kill
 //!   doesn't lose more than [`USE_PERIOD`]'s calls of it, to the provider's disadvantage.
 //! - What was delivered and not redeemed stays below [`Terms::exposure_max`].
+//! - A plan's units are a consumer's, whatever its signers, and are counted as [`crate::plan`] says; they are written with what
+//!   calls used.
+//! - A badge's user never uses more than the badge says, in all of an authorisation; that is written with what calls used, too.
 
 mod account;
+mod badge;
 
 use std::{
     collections::HashMap,
@@ -20,17 +24,21 @@ use std::{
 };
 
 use cairn_client::chain::marketplace::{Standing, Status};
-use cairn_voucher::{Bytes32, Signature, Voucher};
+use cairn_voucher::{Badge, Bytes32, Signature, Voucher};
 use codec::{Decode, DecodeAll, Encode};
 
-pub use account::{Account, Charge, Counts, Refusal, Terms};
+pub use account::{Account, By, Charge, Counts, Plan, Refusal, Terms};
+pub use badge::{check_badge, OpenBadge, UserOf, UserUse};
 
-use crate::journal;
+use crate::{journal, plan::PlanUse};
 
 /// How often what calls used is written.
 pub const USE_PERIOD: Duration = Duration::from_millis(250);
 /// Accounts that are known at the same time.
 const ACCOUNTS_MAX: usize = 100_000;
+/// Users of badges that are known at the same time, of all consumers and of one.
+const USERS_MAX: usize = 100_000;
+const USERS_OF_ONE_MAX: usize = 2_000;
 /// A voucher is not taken that would have to be redeemed sooner than this, in milliseconds.
 const CLOSING_MS: u64 = 60_000;
 
@@ -45,7 +53,7 @@ pub struct Who {
     pub epoch: u32,
 }
 
-/// What the journal holds.
+/// What the journal holds. A new kind goes to the end: older books are read, newer ones refused.
 #[derive(Debug, Encode, Decode)]
 enum Record {
     /// An account began, with what was redeemed before.
@@ -56,35 +64,28 @@ enum Record {
     Used { who: Who, spent: u128, calls: u64, units: u64, free_units: u64 },
     /// What was redeemed in all.
     Redeemed { who: Who, value: u128 },
+    /// What is used of a consumer's plan.
+    Plan { consumer: Bytes32, used: PlanUse },
+    /// What a badge's user has used in all.
+    User { who: Who, user: Bytes32, units: u64 },
 }
 
-/// The books of one API.
-pub struct Ledger {
-    accounts: RwLock<HashMap<Who, Arc<Account>>>,
-    journal: journal::Writer,
-    path: PathBuf,
+/// What the books say.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// Of each authorisation of a signer.
+    pub accounts: HashMap<Who, Counts>,
+    /// Of each consumer's plan.
+    pub plans: HashMap<Bytes32, PlanUse>,
+    /// Of each badge's user: units.
+    pub users: HashMap<UserOf, u64>,
 }
 
-impl Ledger {
-    /// Reads the books, and writes them anew without what is outdated.
-    ///
-    /// # Errors
-    /// Of the system, or the file is damaged.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let accounts = Self::read(path)?;
-        let records = accounts.iter().map(|(who, counts)| Record::Opened(*who, counts.clone()).encode());
-        let journal = journal::Writer::rewrite(path, records)?;
-        let accounts = accounts.into_iter().map(|(who, counts)| (who, Arc::new(Account::new(who, counts)))).collect();
-        Ok(Self { accounts: RwLock::new(accounts), journal, path: path.into() })
-    }
-
-    /// What the books say, without opening them.
-    ///
-    /// # Errors
-    /// Of the system, or the file is damaged.
-    pub fn read(path: &Path) -> io::Result<HashMap<Who, Counts>> {
-        let mut accounts: HashMap<Who, Counts> = HashMap::new();
-        for payload in journal::read(path)? {
+impl Books {
+    fn of(path: &Path, records: Vec<Vec<u8>>) -> io::Result<Self> {
+        let mut books = Self::default();
+        let accounts = &mut books.accounts;
+        for payload in records {
             let unknown =
                 |_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is of another version", path.display()));
             match Record::decode_all(&mut &payload[..]).map_err(unknown)? {
@@ -101,9 +102,52 @@ impl Ledger {
                     let counts = accounts.entry(who).or_default();
                     counts.redeemed = counts.redeemed.max(value);
                 },
+                Record::Plan { consumer, used } => drop(books.plans.insert(consumer, used)),
+                Record::User { who, user, units } => drop(books.users.insert((who, user), units)),
             }
         }
-        Ok(accounts)
+        Ok(books)
+    }
+}
+
+/// The books of one API.
+pub struct Ledger {
+    accounts: RwLock<HashMap<Who, Arc<Account>>>,
+    plans: RwLock<HashMap<Bytes32, Arc<Plan>>>,
+    users: RwLock<HashMap<UserOf, Arc<UserUse>>>,
+    journal: journal::Writer,
+    path: PathBuf,
+}
+
+impl Ledger {
+    /// Reads the books, and writes them anew without what is outdated.
+    ///
+    /// # Errors
+    /// Of the system, or the file is damaged.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let Books { accounts, plans, users } = Books::of(path, journal::read(path)?)?;
+        let opened = accounts.iter().map(|(who, counts)| Record::Opened(*who, counts.clone()));
+        let used = plans.iter().map(|(consumer, used)| Record::Plan { consumer: *consumer, used: *used });
+        let by_badge = users.iter().map(|((who, user), units)| Record::User { who: *who, user: *user, units: *units });
+        let records = opened.chain(used).chain(by_badge).map(|record| record.encode());
+        let journal = journal::Writer::rewrite(path, records)?;
+        let mut plans: HashMap<_, _> =
+            plans.into_iter().map(|(consumer, used)| (consumer, Arc::new(Plan::new(used)))).collect();
+        let accounts = accounts.into_iter().map(|(who, counts)| {
+            let plan = plans.entry(who.consumer).or_default().clone();
+            (who, Arc::new(Account::new(who, counts, plan)))
+        });
+        let accounts = RwLock::new(accounts.collect());
+        let users = users.into_iter().map(|(of, units)| (of, Arc::new(UserUse::new(units)))).collect();
+        Ok(Self { accounts, plans: RwLock::new(plans), users: RwLock::new(users), journal, path: path.into() })
+    }
+
+    /// What the books say, without opening or changing them: a proxy may be writing them.
+    ///
+    /// # Errors
+    /// Of the system, or the file is damaged.
+    pub fn read(path: &Path) -> io::Result<Books> {
+        Books::of(path, journal::peek(path)?)
     }
 
     /// Where the books are.
@@ -142,11 +186,29 @@ impl Ledger {
                 free_units,
                 best: None,
             };
-            let account = accounts.entry(who).or_insert_with(|| Arc::new(Account::new(who, counts)));
+            let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+            let plan = plans.entry(who.consumer).or_default().clone();
+            let account = accounts.entry(who).or_insert_with(|| Arc::new(Account::new(who, counts, plan)));
             account.clone()
         };
         self.write(Record::Opened(who, account.counts())).await?;
         Ok(account)
+    }
+
+    /// Opens a badge that was checked: what its user has used before counts.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`].
+    pub fn badge(&self, who: Who, badge: &Badge) -> Result<OpenBadge, Refusal> {
+        let of = (who, badge.user);
+        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
+        if !users.contains_key(&of) {
+            let of_one = users.keys().filter(|(other, _)| other.consumer == who.consumer).count();
+            if users.len() >= USERS_MAX || of_one >= USERS_OF_ONE_MAX {
+                return Err(Refusal::Busy);
+            }
+        }
+        Ok(OpenBadge::new(badge, users.entry(of).or_default().clone()))
     }
 
     /// Takes a voucher: once this has returned, it is on the disk and its credit can be used. One that is no better than the
@@ -190,10 +252,22 @@ impl Ledger {
 
     /// Writes what calls have used since the last time.
     pub fn write_uses(&self) {
-        for account in self.accounts() {
-            let Some(counts) = account.take_uses() else { continue };
-            let Counts { spent, calls, units, free_units, .. } = counts;
-            let record = Record::Used { who: account.who(), spent, calls, units, free_units };
+        let accounts = self.accounts();
+        let used = accounts.iter().filter_map(|account| {
+            let Counts { spent, calls, units, free_units, .. } = account.take_uses()?;
+            Some(Record::Used { who: account.who(), spent, calls, units, free_units })
+        });
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let planned = plans.iter().filter_map(|(consumer, plan)| {
+            let used = plan.take_uses()?;
+            Some(Record::Plan { consumer: *consumer, used })
+        });
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let by_badge = users.iter().filter_map(|((who, user), used)| {
+            let units = used.take_uses()?;
+            Some(Record::User { who: *who, user: *user, units })
+        });
+        for record in used.chain(planned).chain(by_badge) {
             if let Err(error) = self.journal.note(record.encode()) {
                 tracing::error!(%error, "what calls have used can't be written");
             }

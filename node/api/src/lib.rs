@@ -8,6 +8,7 @@
 //! | [`consumer`] | stands behind a program: picks providers, pays ahead within caps, checks answers, fails over |
 //! | [`wire`] | what both say to each other |
 //! | [`ledger`] | a provider's books: vouchers and what calls used of them |
+//! | [`plan`] | a plan's units, period by period |
 //! | [`journal`] | records on a disk |
 //! | [`market`] | the contract, through `cairn-client` |
 //! | [`openapi`] | documents, read with bounds, and requests and answers against them |
@@ -21,6 +22,7 @@ pub mod ledger;
 pub mod market;
 pub mod metrics;
 pub mod openapi;
+pub mod plan;
 pub mod provider;
 pub mod wire;
 

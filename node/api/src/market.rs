@@ -5,8 +5,8 @@
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use cairn_client::{
-    chain::marketplace::{Api, Marketplace, Message, Standing, Tried},
-    Account, AccountId, Client, Error, Receipt,
+    chain::marketplace::{Api, Marketplace, Message, Standing, Subscription, Tried},
+    Account, AccountId, Client, Error, Receipt, Refusal,
 };
 use cairn_voucher::Bytes32;
 use tokio::time::Instant;
@@ -39,7 +39,10 @@ impl Market {
         let settings = client.finalized().await?.market_settings(&place).await?;
         let genesis = client.genesis_hash().0;
         if settings.genesis != genesis {
-            return Err(Error::Incompatible("this marketplace was made for another chain".into()));
+            let reason = "this marketplace was made for another chain, so nothing could be redeemed in it";
+            let remedy =
+                "make one with this chain's genesis hash (`cairn chain status`), or give another with --contract";
+            return Err(Refusal::foreseen("Marketplace::WrongChain", reason, remedy).into());
         }
         Ok(Self { client, place, genesis, thaw_ms: settings.thaw_ms, standings: Mutex::default() })
     }
@@ -98,6 +101,11 @@ impl Market {
             standings.insert(key, (Instant::now(), standing));
         }
         Ok(standing)
+    }
+
+    /// What finalized state says of a consumer's plan.
+    pub async fn subscription(&self, consumer: Bytes32, api: u32) -> Result<Option<Subscription>, Error> {
+        self.client.finalized().await?.market_subscription(&self.place, api, &AccountId(consumer)).await
     }
 
     /// Tries a message out at the best block.

@@ -37,13 +37,13 @@ use tokio::sync::Notify;
 pub use metrics::Counts as Metrics;
 pub use redeem::Policy;
 
-use self::access::Sessions;
+use self::access::{Caller, Sessions};
 use crate::{
     http::{Body, Endpoint, Service},
     ledger::{Ledger, Refusal, Terms, USE_PERIOD},
     market::{now_ms, Market},
     openapi::{Document, RequestError},
-    wire::{Offer, OfferAccount, Pay, Wanted, CONTROL, OFFER_KIND},
+    wire::{BadgeAccount, Offer, OfferAccount, Pay, Wanted, CONTROL, OFFER_KIND},
 };
 
 /// How often the listing is read again: the price, the status.
@@ -245,6 +245,7 @@ impl Provider {
                 self.redeem_now.notify_one();
                 Wanted::Patience
             },
+            Refusal::Badge(_) => Wanted::Badge,
             Refusal::NoSigner | Refusal::Epoch { .. } => Wanted::Session,
             _ => Wanted::Voucher,
         };
@@ -266,11 +267,11 @@ impl Provider {
                 return request_error(&reason);
             },
         };
-        let account = match self.account(&parts.headers, from).await {
-            Ok(account) => account,
+        let caller = match self.caller(&parts.headers, from).await {
+            Ok(caller) => caller,
             Err(refused) => return self.refused(refused, operation.units),
         };
-        self.forward(operation, &account, parts, body).await
+        self.forward(operation, &caller, parts, body).await
     }
 
     /// `offer`, `openapi` and `pay`.
@@ -286,8 +287,16 @@ impl Provider {
                 response.headers_mut().insert(CONTENT_TYPE, kind);
                 response
             },
-            ("POST", "pay") => match self.account(&parts.headers, from).await {
-                Ok(account) => json(StatusCode::OK, &offer_account(&account)),
+            ("POST", "pay") => match self.caller(&parts.headers, from).await {
+                Ok(Caller { badge: Some(badge), .. }) => {
+                    let left = BadgeAccount {
+                        units_max: badge.units_max,
+                        left: badge.left(),
+                        expires_at_ms: badge.expires_at_ms,
+                    };
+                    json(StatusCode::OK, &left)
+                },
+                Ok(caller) => json(StatusCode::OK, &offer_account(&caller.account)),
                 Err(refused) => self.refused(refused, 0),
             },
             _ => error(StatusCode::NOT_FOUND, "the proxy itself answers GET offer, GET openapi and POST pay"),
@@ -342,6 +351,11 @@ fn offer_account(account: &crate::ledger::Account) -> OfferAccount {
         spent: counts.spent.to_string(),
         calls: counts.calls,
         units: counts.units,
+        plan: account.plan_left(now_ms()).map(|left| crate::wire::OfferPlan {
+            units: left.units,
+            left: left.left,
+            until_ms: left.until_ms,
+        }),
         voucher: counts.best.map(|(voucher, signature)| crate::wire::write_signed(&voucher, &signature)),
     }
 }

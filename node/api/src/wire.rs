@@ -7,13 +7,38 @@
 //! | [`SESSION`] | consumer | 32 hex digits that it made up: a bearer token for this session |
 //! | [`OPEN`] | consumer | [`Opening`] and its signature: opens that session |
 //! | [`VOUCHER`] | consumer | a voucher and its signature: pays ahead |
+//! | [`BADGE`] | a consumer's user | a badge and its signature: opens the session on the consumer's account, up to the badge's units |
 //! | [`ATTEST`] | consumer | `0`: the answer need not be signed |
 //! | [`CREDIT`] | provider | plancks that are paid and not used, after this call |
+//! | [`PLAN`] | provider | `LEFT UNTIL_MS`: units that are left of the plan's period after this call, and when that ends |
+//! | [`BADGE_LEFT`] | provider | to a badge's user, in the place of the two above: units that are left of it after this call |
 //! | [`ANSWER`] | provider | [`SignedAnswer`]: what it answered, and its signature |
 //!
 //! All binary values are base64url without padding. [`Offer`] is the body of a 402.
+//!
+//! # A badge
+//! A badge is a consumer's permission for one of its own users, who has a key (sr25519) and no account. The header is the 184
+//! bytes of `SCALE(Badge)` and the signer's signature over `cairn_voucher::Badge::signed_bytes`:
+//!
+//! | offset | length | |
+//! | --- | --- | --- |
+//! | 0 | 32 | genesis |
+//! | 32 | 32 | contract |
+//! | 64 | 32 | consumer: whose plan and credit pay |
+//! | 96 | 32 | signer: authorised by the consumer |
+//! | 128 | 32 | user: public key |
+//! | 160 | 4 | api |
+//! | 164 | 4 | epoch: of the signer's authorisation |
+//! | 168 | 8 | units_max: most units in all, as a total over all badges of this user in this epoch |
+//! | 176 | 8 | expires_at_ms |
+//! | 184 | 64 | the signature |
+//!
+//! It comes with an [`Opening`] of the same consumer, epoch and API that the *user* signed (`signer` is the user's key there): who
+//! has seen a badge can't use it. A badge's session takes no vouchers, and is told nothing of the consumer's account. What its
+//! holder keeps in a file is [`BadgeFile`].
 
 use base64::{engine::general_purpose::URL_SAFE_NO_PAD, Engine as _};
+pub use cairn_voucher::Badge;
 use cairn_voucher::{Answer, Bytes32, Signature, Voucher};
 use codec::{Decode, DecodeAll, Encode};
 use serde::{Deserialize, Serialize};
@@ -25,9 +50,15 @@ pub const OPEN: &str = "cairn-open";
 /// See the module's table.
 pub const VOUCHER: &str = "cairn-voucher";
 /// See the module's table.
+pub const BADGE: &str = "cairn-badge";
+/// See the module's table.
+pub const BADGE_LEFT: &str = "cairn-badge-left";
+/// See the module's table.
 pub const ATTEST: &str = "cairn-attest";
 /// See the module's table.
 pub const CREDIT: &str = "cairn-credit";
+/// See the module's table.
+pub const PLAN: &str = "cairn-plan";
 /// See the module's table.
 pub const ANSWER: &str = "cairn-answer";
 
@@ -57,7 +88,7 @@ pub struct HeaderError(pub &'static str);
 pub struct Opening {
     /// Whose balance pays.
     pub consumer: Bytes32,
-    /// The key that signs this and the vouchers.
+    /// The key that signs this and the vouchers; with a badge, the user's.
     pub signer: Bytes32,
     /// Number of the signer's authorisation.
     pub epoch: u32,
@@ -82,6 +113,19 @@ impl Opening {
         bytes.extend_from_slice(cairn_voucher::WRAP_END);
         bytes
     }
+}
+
+/// Writes a header [`PLAN`].
+pub fn write_plan(left: &crate::plan::Left) -> String {
+    format!("{} {}", left.left, left.until_ms)
+}
+
+/// Reads a header [`PLAN`]: units that are left, and until when.
+pub fn read_plan(text: &[u8]) -> Result<(u64, u64), HeaderError> {
+    let wrong = || HeaderError(PLAN);
+    let (left, until_ms) = std::str::from_utf8(text).ok().and_then(|text| text.split_once(' ')).ok_or_else(wrong)?;
+    let number = |text: &str| u64::try_from(read_amount(text)?).ok();
+    Ok((number(left).ok_or_else(wrong)?, number(until_ms).ok_or_else(wrong)?))
 }
 
 /// The hash by which a token is known.
@@ -109,6 +153,11 @@ fn read_signed<T: DecodeAll>(header: &'static str, text: &[u8]) -> Result<(T, Si
 /// Reads a header [`VOUCHER`].
 pub fn read_voucher(text: &[u8]) -> Result<(Voucher, Signature), HeaderError> {
     read_signed(VOUCHER, text)
+}
+
+/// Reads a header [`BADGE`].
+pub fn read_badge(text: &[u8]) -> Result<(Badge, Signature), HeaderError> {
+    read_signed(BADGE, text)
 }
 
 /// Reads a header [`OPEN`].
@@ -186,6 +235,8 @@ pub enum Wanted {
     Voucher,
     /// Too much is not redeemed yet: wait a little.
     Patience,
+    /// The badge is no good, or no longer; the message says why. Whoever gave it has to give another.
+    Badge,
 }
 
 /// The body of a 402: what a call costs, and how to pay. Amounts are plancks, as texts: JSON readers lose digits.
@@ -249,9 +300,72 @@ pub struct OfferAccount {
     pub calls: u64,
     /// Units of those.
     pub units: u64,
+    /// What is left of its plan.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plan: Option<OfferPlan>,
     /// The best voucher, as in the header: the consumer checks its own signature before it believes `value`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub voucher: Option<String>,
+}
+
+/// A badge in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadgeFile {
+    /// `cairn-badge/v1`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The header. All else is in it, and written beside it for people.
+    pub badge: String,
+    /// The marketplace's account, as an address.
+    pub contract: String,
+    /// Number of the API.
+    pub api: u32,
+    /// Its name.
+    pub name: String,
+    /// The user's public key, `0x…`.
+    pub user: String,
+    /// Most units in all.
+    pub units: u64,
+    /// Until when, in milliseconds since 1970.
+    pub expires_at_ms: u64,
+}
+
+/// Type of a badge's file.
+pub const BADGE_KIND: &str = "cairn-badge/v1";
+
+/// Reads a badge from a file.
+///
+/// # Errors
+/// It is none.
+pub fn read_badge_file(bytes: &[u8]) -> Result<(BadgeFile, Badge, Signature), String> {
+    let file: BadgeFile = serde_json::from_slice(bytes).map_err(|error| format!("it is no badge: {error}"))?;
+    if file.kind != BADGE_KIND {
+        return Err(format!("it is a badge of another kind than {BADGE_KIND}"));
+    }
+    let (badge, signature) = read_badge(file.badge.as_bytes()).map_err(|error| error.to_string())?;
+    Ok((file, badge, signature))
+}
+
+/// What a badge's user is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadgeAccount {
+    /// Most units in all.
+    pub units_max: u64,
+    /// Those not used.
+    pub left: u64,
+    /// Until when, in milliseconds since 1970.
+    pub expires_at_ms: u64,
+}
+
+/// What a provider knows of a consumer's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferPlan {
+    /// Units of each period.
+    pub units: u64,
+    /// Those left in the one that runs.
+    pub left: u64,
+    /// When that ends, in milliseconds since 1970.
+    pub until_ms: u64,
 }
 
 /// Type of an offer.
@@ -307,6 +421,55 @@ mod tests {
     }
 
     #[test]
+    fn badges_read_back_as_the_table_says() {
+        let badge = Badge {
+            genesis: [1; 32],
+            contract: [2; 32],
+            consumer: [3; 32],
+            signer: [4; 32],
+            user: [5; 32],
+            api: 6,
+            epoch: 7,
+            units_max: 8,
+            expires_at_ms: 9,
+        };
+        let text = write_signed(&badge, &[10; 64]);
+        assert_eq!(read_badge(text.as_bytes()), Ok((badge, [10; 64])));
+        let bytes = URL_SAFE_NO_PAD.decode(&text).expect("own text");
+        assert_eq!(bytes.len(), 184 + 64);
+        for (at, value) in
+            [(0, 1), (32, 2), (64, 3), (96, 4), (128, 5), (160, 6), (164, 7), (168, 8), (176, 9), (184, 10)]
+        {
+            assert_eq!(bytes[at], value, "byte {at}");
+        }
+        assert!(read_opening(text.as_bytes()).is_err() && read_voucher(text.as_bytes()).is_err());
+        let file = BadgeFile {
+            kind: BADGE_KIND.into(),
+            badge: text,
+            contract: "c".into(),
+            api: 6,
+            name: "n".into(),
+            user: "u".into(),
+            units: 8,
+            expires_at_ms: 9,
+        };
+        let bytes = serde_json::to_vec(&file).expect("JSON");
+        assert_eq!(read_badge_file(&bytes), Ok((file.clone(), badge, [10; 64])));
+        for wrong in [BadgeFile { kind: "x".into(), ..file.clone() }, BadgeFile { badge: "AAAA".into(), ..file }] {
+            assert!(read_badge_file(&serde_json::to_vec(&wrong).expect("JSON")).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_plan_reads_back() {
+        let left = crate::plan::Left { units: 9, left: 7, until_ms: u64::MAX };
+        assert_eq!(read_plan(write_plan(&left).as_bytes()), Ok((7, u64::MAX)));
+        for wrong in ["", "7", "7 ", " 7", "7  8", "7 8 9", "-7 8", "7 18446744073709551616", "a b"] {
+            assert!(read_plan(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn an_opening_is_bound_to_chain_and_contract() {
         let bytes = opening().signed_bytes(&[1; 32], &[2; 32]);
         assert_ne!(bytes, opening().signed_bytes(&[3; 32], &[2; 32]));
@@ -338,7 +501,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_makes_the_readers_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            let _ = (read_voucher(&bytes), read_opening(&bytes), read_answer(&bytes), read_token(&bytes), read_offer(&bytes));
+            let _ = (read_voucher(&bytes), read_opening(&bytes), read_answer(&bytes), read_token(&bytes), read_offer(&bytes), read_plan(&bytes));
+            let _ = (read_badge(&bytes), read_badge_file(&bytes));
         }
 
         #[test]

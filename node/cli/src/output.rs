@@ -101,7 +101,7 @@ impl Output {
         let usual = if self.quiet {
             "error"
         } else {
-            "error,cairn_gateway=info,cairn_vault=info,cairn_store=info,cairn_client=info"
+            "error,cairn_api=info,cairn_gateway=info,cairn_vault=info,cairn_store=info,cairn_client=info"
         };
         let filter = match std::env::var("RUST_LOG") {
             Ok(wanted) => EnvFilter::try_new(wanted).map_err(|error| {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls through both proxies, against the server behind them directly and against nginx before it, in the same run; and
-// what vouchers cost. See scripts/bench.
+// what vouchers cost, off the chain and on it. See scripts/bench.
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { devAccount } from '../lib/chain.mjs';
 import { Cli } from '../lib/cli.mjs';
 import { ApiProvider, ApiProxy, deployMarketplace, SQUARES } from '../lib/market.mjs';
 import { Network } from '../lib/network.mjs';
@@ -12,12 +13,14 @@ import { binary } from '../lib/paths.mjs';
 import { freePorts } from '../lib/ports.mjs';
 import { Background } from '../lib/processes.mjs';
 import { until } from '../lib/wait.mjs';
+import { redeems } from './redeems.mjs';
 import { Usage } from './usage.mjs';
 
 const { values: options } = parseArgs({ options: {
   seconds: { type: 'string', default: '8' },
   connections: { type: 'string', default: '32' },
   rounds: { type: 'string', default: '3' },
+  redeems: { type: 'string', default: '4096' },
   json: { type: 'string' },
 } });
 const tool = binary('examples/api_bench');
@@ -109,9 +112,17 @@ http {
   console.log(`vouchers a core second: ${round(vouchers.sign_per_second)} signed, ${round(vouchers.check_per_second)} checked; `
     + `${round(vouchers.durable_per_second)} a second signed, checked and on the disk`);
   const earned = await provider.earnings();
-  const result = { seconds: Number(options.seconds), results, signed, vouchers, calls: earned.consumers[0].calls };
-  if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
   await Promise.all([nginx, upstream, provider.process, proxy.process].map((process) => process.stop()));
+  let redeemed = null;
+  if (Number(options.redeems) > 0) {
+    const { publicKey } = await devAccount('Bob');
+    redeemed = await redeems({ url: node.url, market, provider: publicKey, api: provider.api, count: Number(options.redeems) });
+    console.log(`${redeemed.vouchers} vouchers of as many signers of ${redeemed.consumers} consumers: ${round(redeemed.perSecond)} redeemed a second, `
+      + `${round(redeemed.weightMs, 2)} ms each; blocks of ${redeemed.perBlock.join(', ')}, ${round(100 * redeemed.shareOfNormal)}% of what calls may take `
+      + `(${round(100 * redeemed.shareOfBlock)}% of a block)`);
+  }
+  const result = { seconds: Number(options.seconds), results, signed, vouchers, redeemed, calls: earned.consumers[0].calls };
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
 } finally {
   await network.close();
 }

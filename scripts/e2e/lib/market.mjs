@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The marketplace of APIs: the contract, providers with servers behind them, and a consumer's proxy.
-import { createServer } from 'node:http';
-import { existsSync } from 'node:fs';
+import http, { createServer } from 'node:http';
+import https from 'node:https';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { binary } from './paths.mjs';
@@ -13,12 +14,18 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The marketplace's bundle; throws with the remedy when it was not built. */
 export function marketplaceBundle() {
-  const path = process.env.CAIRN_MARKETPLACE_BUNDLE ?? join(root, 'contracts/target/marketplace.contract');
+  return process.env.CAIRN_MARKETPLACE_BUNDLE ?? bundle('marketplace');
+}
+
+/** A contract's bundle. */
+export function bundle(name) {
+  const path = join(root, `contracts/target/${name}.contract`);
   if (!existsSync(path)) throw new Error(`${path} is missing: build it with scripts/contracts`);
   return path;
 }
 
-const littleEndian = (value, bytes) => Buffer.from(BigInt(value).toString(16).padStart(2 * bytes, '0'), 'hex').reverse();
+/** A number as the contract reads it. */
+export const littleEndian = (value, bytes) => Buffer.from(BigInt(value).toString(16).padStart(2 * bytes, '0'), 'hex').reverse();
 
 /** Makes a marketplace; returns its address. The treasury is whoever makes it. */
 export async function deployMarketplace(cli, node, { account = '//Alice', thawMs = 2000, bondMin = 1_000_000_000_000n } = {}) {
@@ -93,6 +100,8 @@ export class Upstream {
     if (what === 'square') {
       const n = Number(argument);
       if (this.wrong === 'shape') return json({ squared: 'yes' });
+      // Never the same twice.
+      if (this.wrong === 'fickle') return json({ n, square: n * n + this.calls });
       return json({ n, square: n * n + (this.wrong === 'value' ? 1 : 0) });
     }
     if (what === 'echo') return json(JSON.parse(Buffer.concat(parts).toString()));
@@ -110,10 +119,22 @@ export class Upstream {
   }
 }
 
-/** `cairn api serve` as a process of its own. */
+/** JSON from a URL; `ca` is a certificate that an https server may have. */
+function getJson(url, ca) {
+  return new Promise((resolve, reject) => {
+    const { get } = url.startsWith('https') ? https : http;
+    get(url, { ca }, async (response) => {
+      const parts = [];
+      for await (const part of response) parts.push(part);
+      resolve(JSON.parse(Buffer.concat(parts).toString()));
+    }).on('error', reject);
+  });
+}
+
+/** `cairn api serve` as a process of its own. `tls`: `{ cert, key }`, files of a certificate for localhost. */
 export class ApiProvider {
-  constructor({ network, cli, market, account, name, openapi, upstream, price, args = [] }) {
-    Object.assign(this, { network, cli, market, account, name, openapi, upstream, price, args });
+  constructor({ network, cli, market, account, name, openapi, upstream, price, args = [], tls = null }) {
+    Object.assign(this, { network, cli, market, account, name, openapi, upstream, price, args, tls });
     this.label = `api-${account.replace(/\W/g, '')}`;
     this.data = join(network.dir, this.label);
     this.as = ['--account', account, '--yes'];
@@ -127,21 +148,27 @@ export class ApiProvider {
   }
 
   get url() {
-    return `http://127.0.0.1:${this.port}`;
+    return this.tls ? `https://localhost:${this.port}` : `http://127.0.0.1:${this.port}`;
+  }
+
+  /** What calls cost. */
+  offer() {
+    return getJson(`${this.url}/.well-known/cairn/offer`, this.tls ? readFileSync(this.tls.cert) : undefined);
   }
 
   async start(args = this.args) {
+    const tls = this.tls ? ['--tls-cert', this.tls.cert, '--tls-key', this.tls.key, '--endpoint', this.url] : [];
     this.process = new Background({
       name: this.label, command: binary('cairn'), env: this.cli.env, log: join(this.network.dir, `${this.label}.log`),
-      args: ['--url', this.cli.url, ...this.as, 'api', 'serve', '--contract', this.market, '--openapi', this.openapi, '--name', this.name,
+      args: ['--url', this.cli.url, ...this.as, 'api', 'serve', ...tls, '--contract', this.market, '--openapi', this.openapi, '--name', this.name,
         '--upstream', this.upstream.url, '--price', this.price, '--listen', `127.0.0.1:${this.port}`,
         '--metrics', `127.0.0.1:${this.metricsPort}`, '--data', this.data, ...args],
     });
     await until(`${this.label} listens`, async () => {
       if (!this.process.alive) throw new Error(`it has ended\n${this.process.tail()}`);
-      return (await fetch(`${this.url}/.well-known/cairn/offer`)).ok;
+      this.api = (await this.offer()).api;
+      return true;
     }, { timeoutMs: seconds(90) });
-    this.api = (await (await fetch(`${this.url}/.well-known/cairn/offer`)).json()).api;
   }
 
   earnings(...args) {

@@ -57,14 +57,29 @@ fn a_provider_earns_a_subscription_as_time_passes() {
 }
 
 #[ink::test]
-fn cancelling_gives_back_what_is_not_earned() {
+fn cancelling_gives_back_the_periods_that_have_not_begun() {
     let mut bench = bench();
-    assert_eq!(bench.call(consumer(), |market| market.cancel_subscription(0)), Err(Error::NotSubscribed));
+    let cancel = |bench: &mut Bench| bench.call(consumer(), |market| market.cancel_subscription(0));
+    assert_eq!(cancel(&mut bench), Err(Error::NotSubscribed));
     bench.call(consumer(), |market| market.subscribe(0, 0)).expect("open");
+    let start = bench.now;
     bench.wait(PERIOD / 10);
+    assert_eq!(cancel(&mut bench), Err(Error::NothingDue), "its units may all have been used");
+    (0..2).for_each(|_| drop(bench.call(consumer(), |market| market.subscribe(0, 0)).expect("open")));
     let before = bench.has(provider());
-    assert_eq!(bench.call(consumer(), |market| market.cancel_subscription(0)), Ok(900));
-    assert_eq!((bench.has(provider()), bench.market.account(consumer()).balance), (before + 100, 99_900));
+    assert_eq!(cancel(&mut bench), Ok(2_000));
+    assert_eq!((bench.has(provider()), bench.market.account(consumer()).balance), (before + 100, 99_000));
+    let subscription = bench.market.subscription(0, consumer()).expect("goes on");
+    assert_eq!((subscription.ends_ms, subscription.held), (start + PERIOD, 900));
+    assert_eq!(cancel(&mut bench), Err(Error::NothingDue));
+    // Whoever subscribes again goes on with the same period: no units anew.
+    assert_eq!(bench.call(consumer(), |market| market.subscribe(0, 0)), Ok(start + 2 * PERIOD));
+    assert_eq!(bench.market.subscription(0, consumer()).expect("goes on").began_ms, start);
+    bench.wait(PERIOD);
+    assert_eq!(cancel(&mut bench), Err(Error::NothingDue), "the second one has begun");
+    bench.wait(PERIOD);
+    assert_eq!(cancel(&mut bench), Err(Error::NothingDue), "it has ended");
+    assert_eq!(bench.call(stranger(), |market| market.collect(0, consumer())), Ok(1_900));
 }
 
 #[ink::test]

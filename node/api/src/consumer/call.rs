@@ -15,9 +15,10 @@ use hyper::{
 };
 
 use super::{
+    conflict::Word,
     pay::PayError,
     picker::{order, Candidate},
-    seller::Seller,
+    seller::{Hold, Seller},
     Consumer,
 };
 use crate::{
@@ -109,6 +110,8 @@ pub(super) struct Answer {
     pub response: Response<Body>,
     /// Its body, if it was short enough to be looked at.
     pub whole: Option<Bytes>,
+    /// The provider's word for it, if it was asked to sign.
+    pub word: Option<Word>,
 }
 
 impl Consumer {
@@ -145,10 +148,14 @@ impl Consumer {
             let (seller, document, operation) = &ready[index];
             let operation = &document.operations()[*operation];
             let is_whole = matches!(call.body, CallBody::Whole(_));
-            match self.attempt(seller, document, operation, &mut call).await {
+            // Answers that are compared must be signed: two that contradict each other are proof then.
+            let compared = self.is_compared(operation, &call);
+            match self.attempt(seller, document, operation, &mut call, compared).await {
                 Ok(answer) => {
                     self.metrics.answered(started.elapsed());
-                    self.maybe_cross_check(name, seller, operation, &call, &answer);
+                    if compared {
+                        self.cross_check_later(name, seller, &call, &answer);
+                    }
                     return Ok(answer.response);
                 },
                 Err(failed) => {
@@ -178,10 +185,12 @@ impl Consumer {
         let candidates: Vec<Candidate> = ready
             .iter()
             .map(|(seller, document, operation)| {
-                let score = seller.score();
                 let units = document.operations()[*operation].units;
+                // What a plan covers costs nothing more.
+                let covered = seller.is_covered(units);
+                let score = seller.score();
                 Candidate {
-                    price: seller.unit_price().saturating_mul(units.into()),
+                    price: if covered { 0 } else { seller.unit_price().saturating_mul(units.into()) },
                     quality: score.quality(),
                     avoided: score.is_avoided(Instant::now()),
                     resting: score.is_resting(Instant::now()),
@@ -199,10 +208,10 @@ impl Consumer {
         document: &Document,
         operation: &Operation,
         call: &mut Call,
+        signed: bool,
     ) -> Result<Answer, Failed> {
         let price = seller.unit_price().saturating_mul(operation.units.into());
-        self.budget.check_call(price).map_err(PayError::from)?;
-        let attested = self.chance() * f64::from(self.config.attest_every) < 1.0;
+        let attested = signed || self.chance() * f64::from(self.config.attest_every) < 1.0;
         for round in 0..ROUNDS_MAX {
             let hold = self.hold(seller, price, operation.units).await.map_err(|error| {
                 match &error {
@@ -233,7 +242,7 @@ impl Consumer {
                 StatusCode::PAYMENT_REQUIRED => {
                     seller.settle(hold, false);
                     self.metrics.offers.add();
-                    let wait = self.read_402(seller, response).await?;
+                    let wait = self.read_402(seller, &hold, response).await?;
                     if wait {
                         tokio::time::sleep(Duration::from_millis(200 << round)).await;
                     }
@@ -254,6 +263,11 @@ impl Consumer {
                     return Err(Failed::sent(format!("it answers {status}")));
                 },
                 _ => {
+                    if let Some(Ok((left, until_ms))) =
+                        response.headers().get(wire::PLAN).map(|v| wire::read_plan(v.as_bytes()))
+                    {
+                        seller.heard_of_plan(left, until_ms);
+                    }
                     let looked = self.look(seller, document, operation, call, attested, response).await;
                     // It was asked, and will count it.
                     seller.settle(hold, true);
@@ -280,10 +294,10 @@ impl Consumer {
         Err(Failed::unsent("it wants to be paid again and again"))
     }
 
-    async fn read_402(&self, seller: &Seller, response: Response<Incoming>) -> Result<bool, Failed> {
+    async fn read_402(&self, seller: &Seller, hold: &Hold, response: Response<Incoming>) -> Result<bool, Failed> {
         let body = collect(response.into_body(), OFFER_BYTES_MAX).await.map_err(|e| Failed::unsent(e.to_string()))?;
         let offer = read_offer(&body).map_err(Failed::unsent)?;
-        match self.asked_to_pay(seller, &offer) {
+        match self.asked_to_pay(seller, hold, &offer) {
             Ok(()) => Ok(offer.wanted == Wanted::Patience),
             Err(error) => {
                 match error {
@@ -347,7 +361,11 @@ impl Consumer {
             if good {
                 document.check_response(operation, status, kind.as_deref(), None).map_err(|error| error.to_string())?;
             }
-            return Ok(Answer { response: Response::from_parts(head, Body::Passing(body, None)), whole: None });
+            return Ok(Answer {
+                response: Response::from_parts(head, Body::Passing(body, None)),
+                whole: None,
+                word: None,
+            });
         }
         let (body, whole) = match collect(body, LOOKED_AT_BYTES_MAX).await {
             Ok(bytes) => (Body::whole(bytes.clone()), Some(bytes)),
@@ -358,16 +376,18 @@ impl Consumer {
             let checked = document.check_response(operation, status, kind.as_deref(), whole.as_deref());
             checked.map_err(|error| error.to_string())?;
         }
+        let mut checked = None;
         if let (true, Some(bytes), CallBody::Whole(request)) = (attested, &whole, &call.body) {
             let request = wire::request_hash(call.method.as_str(), &call.target, content_type(&call.headers), request);
-            self.check_word(seller, operation, word.as_ref(), request, status, kind.as_deref(), bytes)?;
+            checked =
+                Some(self.check_word(seller, operation, word.as_ref(), request, status, kind.as_deref(), bytes)?);
             self.metrics.verified.add();
         }
-        Ok(Answer { response: Response::from_parts(head, body), whole })
+        Ok(Answer { response: Response::from_parts(head, body), whole, word: checked })
     }
 }
 
-fn find(document: &Document, call: &Call) -> Result<usize, RequestError> {
+pub(super) fn find(document: &Document, call: &Call) -> Result<usize, RequestError> {
     let (path, query) = match call.target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (call.target.as_str(), None),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     call::{Call, CallBody},
+    conflict::Word,
     seller::Seller,
     Consumer,
 };
@@ -31,7 +32,7 @@ impl Consumer {
         status: u16,
         content_type: Option<&str>,
         body: &[u8],
-    ) -> Result<(), String> {
+    ) -> Result<Word, String> {
         let word = word.ok_or("it was asked to sign, and didn't")?;
         let (word, signature) = wire::read_answer(word.as_bytes()).map_err(|error| error.to_string())?;
         let named = seller.listed.methods.get(usize::from(word.method)).map(|method| method.name.as_str());
@@ -45,25 +46,26 @@ impl Consumer {
         if !verify(&key, &whole.bytes(), &signature) {
             return Err("its signature is not over what it answered".into());
         }
-        Ok(())
+        Ok(Word { answer: whole, signature })
     }
 
-    /// Asks another provider the same now and then, without making the caller wait.
-    pub(super) fn maybe_cross_check(
+    /// Whether a call's answer is compared with another provider's: now and then.
+    pub(super) fn is_compared(&self, operation: &Operation, call: &Call) -> bool {
+        let may = operation.deterministic && call.method == Method::GET;
+        may && self.chance() * f64::from(self.config.cross_check_every) < 1.0
+    }
+
+    /// Asks another provider the same, without making the caller wait.
+    pub(super) fn cross_check_later(
         self: &Arc<Self>,
         name: &str,
         seller: &Arc<Seller>,
-        operation: &Operation,
         call: &Call,
         answer: &super::call::Answer,
     ) {
-        let due = operation.deterministic
-            && call.method == Method::GET
-            && answer.response.status().is_success()
-            && self.chance() * f64::from(self.config.cross_check_every) < 1.0;
-        let (true, Some(body)) = (due, &answer.whole) else { return };
+        let (true, Some(body)) = (answer.response.status().is_success(), &answer.whole) else { return };
         let Ok(permit) = self.checking.clone().try_acquire_owned() else { return };
-        let first = Told { seller: seller.clone(), said: said(&answer.response, body) };
+        let first = Told { seller: seller.clone(), said: said(&answer.response, body), word: answer.word };
         let again = Again { target: call.target.clone(), headers: call.headers.clone() };
         let (consumer, name) = (self.clone(), name.to_string());
         tokio::spawn(async move {
@@ -73,7 +75,7 @@ impl Consumer {
     }
 
     /// Two answers that differ: a third one decides. Without a third, whoever contradicts itself is found out, and else both
-    /// are doubted.
+    /// are doubted. Where nobody else offers the API, its one provider must not contradict itself.
     async fn cross_check(&self, name: &str, first: Told, again: &Again) {
         self.metrics.cross_checks.add();
         let Ok(sellers) = self.sellers(name).await else { return };
@@ -85,29 +87,73 @@ impl Consumer {
                 let score = seller.score();
                 !score.is_avoided(now) && !score.is_resting(now)
             });
-        let Some(second) = self.ask_next(&mut others, again).await else { return };
+        let Some(second) = self.ask_next(&mut others, again).await else {
+            self.find_contradiction(&[&first], again).await;
+            return;
+        };
         if second.said == first.said {
             return;
         }
         self.metrics.cross_checks_differed.add();
-        if let Some(third) = self.ask_next(&mut others, again).await {
-            if third.said == first.said {
-                self.odd_one(&second.seller);
-            } else if third.said == second.said {
-                self.odd_one(&first.seller);
-            }
+        let third = self.ask_next(&mut others, again).await;
+        let odd = third.as_ref().and_then(|third| {
+            let odd = [(&second, &first), (&first, &second)].into_iter().find(|(_, other)| third.said == other.said);
+            odd.map(|(odd, _)| odd)
+        });
+        if let Some(odd) = odd {
+            self.odd_one(&odd.seller);
+            // It is left alone already; with two answers of its own it loses its bond, too.
+            let _ = self.contradicts_itself(odd, again).await;
             return;
         }
-        for told in [&first, &second] {
-            let Some(repeated) = self.ask(&told.seller, again).await else { continue };
-            if repeated != told.said {
-                self.odd_one(&told.seller);
-                return;
-            }
+        let told: Vec<&Told> = [&first, &second].into_iter().chain(&third).collect();
+        if self.find_contradiction(&told, again).await || third.is_some() {
+            return;
         }
         tracing::warn!(first = first.seller.number, second = second.seller.number, "two providers' answers differ");
         first.seller.score().doubted();
         second.seller.score().doubted();
+    }
+
+    /// Asks each the same again; the first that contradicts itself is the liar.
+    async fn find_contradiction(&self, told: &[&Told], again: &Again) -> bool {
+        for told in told {
+            if self.contradicts_itself(told, again).await {
+                self.odd_one(&told.seller);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Asks one the same again. If it answers something else, and has signed both, that is kept as proof.
+    async fn contradicts_itself(&self, told: &Told, again: &Again) -> bool {
+        let Some(repeated) = self.ask(&told.seller, again).await else { return false };
+        if repeated.said == told.said {
+            return false;
+        }
+        if let (Some(first), Some(second)) = (told.word, repeated.word) {
+            self.keep_proof(&told.seller, &again.target, &first, &second);
+        }
+        true
+    }
+
+    fn keep_proof(&self, seller: &Seller, target: &str, first: &Word, second: &Word) {
+        let method = seller.listed.methods.get(usize::from(first.answer.method));
+        let Some(method) = method.filter(|method| method.deterministic) else { return };
+        if !first.answer.conflicts_with(&second.answer) {
+            return;
+        }
+        self.metrics.conflicts.add();
+        match self.conflicts.keep(&method.name, target, first, second) {
+            Ok(Some(path)) => tracing::warn!(
+                api = seller.number,
+                file = %path.display(),
+                "a provider has signed two answers to one request: `cairn api report FILE` takes its bond for it"
+            ),
+            Ok(None) => {},
+            Err(error) => tracing::warn!(%error, "the proof that a provider contradicted itself can't be written"),
+        }
     }
 
     fn odd_one(&self, seller: &Seller) {
@@ -118,14 +164,14 @@ impl Consumer {
 
     async fn ask_next<'s>(&self, others: &mut impl Iterator<Item = &'s Arc<Seller>>, again: &Again) -> Option<Told> {
         for seller in others {
-            if let Some(said) = self.ask(seller, again).await {
-                return Some(Told { seller: seller.clone(), said });
+            if let Some(told) = self.ask(seller, again).await {
+                return Some(told);
             }
         }
         None
     }
 
-    async fn ask(&self, seller: &Arc<Seller>, again: &Again) -> Option<Said> {
+    async fn ask(&self, seller: &Arc<Seller>, again: &Again) -> Option<Told> {
         let document = seller.document(&self.config.tls).await.ok()?.clone();
         let mut call = Call {
             method: Method::GET,
@@ -138,15 +184,17 @@ impl Consumer {
             None => (again.target.as_str(), None),
         };
         let operation = document.find("GET", path, query, &again.headers).ok()?;
-        let answer = self.attempt(seller, &document, operation, &mut call).await.ok()?;
+        let answer = self.attempt(seller, &document, operation, &mut call, true).await.ok()?;
         answer.response.status().is_success().then_some(())?;
-        Some(said(&answer.response, answer.whole.as_ref()?))
+        let said = said(&answer.response, answer.whole.as_ref()?);
+        Some(Told { seller: seller.clone(), said, word: answer.word })
     }
 }
 
 struct Told {
     seller: Arc<Seller>,
     said: Said,
+    word: Option<Word>,
 }
 
 struct Again {

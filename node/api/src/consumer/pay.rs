@@ -6,13 +6,14 @@ use cairn_voucher::Voucher;
 use hyper::{Method, Request, StatusCode};
 
 use super::{
+    badges,
     budget::{OverCap, Promised, ToWhom},
     seller::{Hold, Seller},
     Consumer, CALL_TIMEOUT,
 };
 use crate::{
     http::{collect, Body},
-    ledger::verify,
+    ledger::{verify, By},
     market::now_ms,
     wire::{self, Offer, OfferAccount, Opening, Wanted, CONTROL, OFFER_BYTES_MAX},
 };
@@ -57,19 +58,25 @@ pub enum PayError {
 impl Consumer {
     /// Sets the price of a call aside; opens a session and pays ahead first where that is needed.
     pub(super) async fn hold(&self, seller: &Seller, price: u128, units: u64) -> Result<Hold, PayError> {
-        if let Some(hold) = seller.hold(price, units) {
+        // What is free, or a plan's, needs no cap.
+        let cap = self.budget.check_call(price);
+        if let Some(hold) = seller.hold(price, units, cap.is_ok()) {
             return Ok(hold);
         }
         let _one_at_a_time = seller.paying.lock().await;
         for _ in 0..ROUNDS_MAX {
-            if let Some(hold) = seller.hold(price, units) {
+            if let Some(hold) = seller.hold(price, units, cap.is_ok()) {
                 return Ok(hold);
             }
-            let (has_session, credit, free) = {
+            let covered = seller.is_covered(units);
+            if !covered {
+                cap?;
+            }
+            let (has_session, credit) = {
                 let purse = seller.purse();
-                (purse.token.is_some(), purse.credit(), purse.free_units >= units)
+                (purse.token.is_some(), purse.credit())
             };
-            let missing = if free { 0 } else { price.saturating_sub(credit) };
+            let missing = if covered { 0 } else { price.saturating_sub(credit) };
             // A session first: it tells what was paid and used before.
             self.pay(seller, if has_session { missing } else { 0 }).await?;
         }
@@ -167,7 +174,7 @@ impl Consumer {
     }
 
     /// What a provider answered 402 with; afterwards the call may be tried again.
-    pub(super) fn asked_to_pay(&self, seller: &Seller, offer: &Offer) -> Result<(), PayError> {
+    pub(super) fn asked_to_pay(&self, seller: &Seller, hold: &Hold, offer: &Offer) -> Result<(), PayError> {
         match offer.wanted {
             Wanted::Session => {
                 seller.purse().token = None;
@@ -177,10 +184,18 @@ impl Consumer {
                 seller.purse().free_units = 0;
                 let account = offer.account.as_ref().ok_or_else(|| PayError::Refused("it names no account".into()))?;
                 let promised = seller.purse().promised;
-                self.believe(seller, account, promised)
+                self.believe(seller, account, promised)?;
+                if matches!(hold.by, By::Plan(_)) && seller.is_covered(hold.units) {
+                    tracing::info!(
+                        api = seller.number,
+                        "the provider doesn't count this on the plan: vouchers pay for now"
+                    );
+                    seller.plan_denied();
+                }
+                Ok(())
             },
             Wanted::Patience => Ok(()),
-            Wanted::Voucher => Err(PayError::Refused(shortened(&offer.message))),
+            Wanted::Voucher | Wanted::Badge => Err(PayError::Refused(shortened(&offer.message))),
         }
     }
 
@@ -204,15 +219,24 @@ impl Consumer {
                 return Err(untrue("its voucher is not ours"));
             }
         }
-        let mut purse = seller.purse();
+        if let Some(plan) = &account.plan {
+            seller.heard_of_plan(plan.left, plan.until_ms);
+        }
         let value = value.max(known);
         // Books that were lost begin anew with what the provider says; else calls under way make up a difference, and those
         // that a kill kept from being written: a step at the most.
         let lost = known == 0 || value > known;
-        let tolerated = self.config.steps.next(purse.promised.spent, 0).saturating_add(purse.promised.spent / 10);
-        if !lost && spent > purse.promised.spent.saturating_add(tolerated) {
-            return Err(untrue("it counts more calls than were made"));
+        let counted = seller.purse().promised.spent;
+        let tolerated = self.config.steps.next(counted, 0).saturating_add(counted / 10);
+        if !lost && spent > counted.saturating_add(tolerated) {
+            // Users with badges call without passing here.
+            let users = badges::allowed(&self.config.data, seller.number, self.authority().epoch);
+            let by_users = seller.unit_price().saturating_mul(users.into());
+            if spent > counted.saturating_add(tolerated).saturating_add(by_users) {
+                return Err(untrue("it counts more calls than were made"));
+            }
         }
+        let mut purse = seller.purse();
         purse.promised.value = value;
         purse.promised.spent = purse.promised.spent.max(spent).min(value);
         purse.promised.calls = purse.promised.calls.max(account.calls);

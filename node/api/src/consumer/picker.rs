@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use cairn_client::chain::marketplace::Quality;
+use serde::{Deserialize, Serialize};
 
 /// How much the newest call counts.
 const WEIGHT: f64 = 0.1;
@@ -25,6 +26,17 @@ const UNREACHABLE_DOUBLINGS_MAX: u32 = 6;
 /// Part of the calls that go to the second best.
 const EXPLORED: f64 = 0.05;
 
+/// Calls as they are attested on chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// In all.
+    pub calls: u64,
+    /// Those without a good answer.
+    pub failed: u64,
+    /// Sum of what the others took, in milliseconds.
+    pub latency_ms: u64,
+}
+
 /// What was seen of one provider.
 #[derive(Clone, Debug)]
 pub struct Score {
@@ -38,6 +50,8 @@ pub struct Score {
     pub failures: u32,
     /// Calls in all.
     pub calls: u64,
+    /// The same, to be attested.
+    pub tally: Tally,
     /// For garbage.
     avoided_until: Option<Instant>,
     /// For failures.
@@ -60,6 +74,7 @@ impl Score {
             garbage: 0,
             failures: 0,
             calls: 0,
+            tally: Tally::default(),
             avoided_until: None,
             resting_until: None,
         }
@@ -74,6 +89,14 @@ impl Score {
         self.good += WEIGHT * (1.0 - self.good);
         self.calls += 1;
         self.failures = 0;
+        self.count(0, u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    fn count(&mut self, failed: u64, latency_ms: u64) {
+        let tally = &mut self.tally;
+        tally.calls = tally.calls.saturating_add(1);
+        tally.failed = tally.failed.saturating_add(failed);
+        tally.latency_ms = tally.latency_ms.saturating_add(latency_ms);
     }
 
     /// A call failed: nothing came, or an error of the provider's. Calls that were under way with one that failed before
@@ -84,6 +107,7 @@ impl Score {
         }
         self.good += WEIGHT * (0.0 - self.good);
         self.calls += 1;
+        self.count(1, 0);
         let pause = UNREACHABLE * 2u32.pow(self.failures.min(UNREACHABLE_DOUBLINGS_MAX));
         self.failures = self.failures.saturating_add(1);
         self.resting_until = Some(now + pause);
@@ -93,6 +117,7 @@ impl Score {
     pub fn was_garbage(&mut self, now: Instant) {
         self.good *= 0.3;
         self.calls += 1;
+        self.count(1, 0);
         let pause = AVOIDED * 2u32.pow(self.garbage.min(DOUBLINGS_MAX));
         self.garbage = self.garbage.saturating_add(1);
         let until = now + pause;
@@ -107,6 +132,17 @@ impl Score {
     /// Whether it answered garbage, and is not asked for now.
     pub fn is_avoided(&self, now: Instant) -> bool {
         self.avoided_until.is_some_and(|until| until > now)
+    }
+
+    /// For how long it is not asked, because of garbage.
+    pub(super) fn avoided_for(&self, now: Instant) -> Option<Duration> {
+        self.avoided_until.map(|until| until.saturating_duration_since(now)).filter(|rest| !rest.is_zero())
+    }
+
+    /// Doesn't ask it for this long, or for the longest there is.
+    pub(super) fn avoid_for(&mut self, now: Instant, rest: Duration) {
+        let longest = AVOIDED * 2u32.pow(DOUBLINGS_MAX);
+        self.avoided_until = (!rest.is_zero()).then(|| now + rest.min(longest));
     }
 
     /// Whether it failed lately, and is asked last for now.

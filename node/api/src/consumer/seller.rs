@@ -11,20 +11,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use cairn_client::chain::marketplace::{price_at, Api, Quality, Status};
+use cairn_client::chain::marketplace::{price_at, Api, Quality, Status, Subscription};
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::OnceCell;
 
-use super::{budget::Promised, picker::Score};
+use super::{budget::Promised, picker::Score, seen::Seen};
 use crate::{
     http::{collect, Base, Body, Endpoint, Tls},
+    ledger::By,
     market::now_ms,
     openapi::{Document, DOCUMENT_BYTES_MAX},
+    plan::{Left, PlanUse},
     wire::{Token, CONTROL},
 };
 
 /// How long a document may take.
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A plan that the provider doesn't know of, or counts otherwise, is left alone for this long: it may not have seen it yet.
+const PLAN_DENIED: Duration = Duration::from_secs(12);
 /// Endpoints of one listing that are used.
 const ENDPOINTS_MAX: usize = 8;
 
@@ -49,7 +53,25 @@ pub(super) struct Hold {
     pub token: Token,
     pub price: u128,
     pub units: u64,
-    pub free: bool,
+    pub by: By,
+}
+
+/// The consumer's plan with a provider, and what this machine knows to be used of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Plan {
+    paid: Option<Subscription>,
+    used: PlanUse,
+    denied_until: Option<Instant>,
+}
+
+impl Plan {
+    /// Takes a call's units, as far as is known here.
+    fn charge(&mut self, units: u64) -> Option<crate::plan::Slot> {
+        if self.denied_until.is_some_and(|until| until > Instant::now()) {
+            return None;
+        }
+        self.used.charge(&self.paid?, units, now_ms())
+    }
 }
 
 /// A provider of an API.
@@ -64,6 +86,7 @@ pub struct Seller {
     price: Mutex<(u128, Option<(u128, u64)>)>,
     score: Mutex<Score>,
     purse: Mutex<Purse>,
+    plan: Mutex<Plan>,
     pub(super) paying: tokio::sync::Mutex<()>,
 }
 
@@ -81,6 +104,7 @@ impl Seller {
             price: Mutex::new((listed.unit_price, listed.next_price)),
             score: Mutex::new(Score::new(quality)),
             purse: Mutex::new(purse),
+            plan: Mutex::default(),
             paying: tokio::sync::Mutex::default(),
             listed,
         }
@@ -100,6 +124,53 @@ impl Seller {
     /// Takes over what was seen of the same provider before its listing changed.
     pub(super) fn inherit(&self, before: &Seller) {
         *self.score() = before.score().clone();
+        *self.plan() = *before.plan();
+    }
+
+    /// Takes over what was seen of it before the program was started.
+    pub(super) fn restore(&self, seen: &Seen) {
+        seen.restore(&mut self.score(), Instant::now(), now_ms());
+        self.plan().used = seen.plan;
+    }
+
+    /// What was seen of it, to be kept.
+    pub(super) fn seen(&self) -> Seen {
+        let used = self.plan().used;
+        Seen::of(&self.score(), used, Instant::now(), now_ms())
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the chain says of the consumer's plan.
+    pub(super) fn set_plan(&self, paid: Option<Subscription>) {
+        self.plan().paid = paid;
+    }
+
+    /// What is left of the plan, as far as is known here.
+    pub fn plan_left(&self) -> Option<Left> {
+        let plan = *self.plan();
+        plan.used.left(&plan.paid?, now_ms())
+    }
+
+    /// What the provider says of the plan.
+    pub(super) fn heard_of_plan(&self, left: u64, until_ms: u64) {
+        let mut plan = self.plan();
+        if let Some(paid) = plan.paid {
+            plan.used.heard(&paid, left, until_ms, now_ms());
+        }
+    }
+
+    /// The provider wants to be paid for what the plan should have: it may not have seen the plan yet, or others use it.
+    pub(super) fn plan_denied(&self) {
+        self.plan().denied_until = Some(Instant::now() + PLAN_DENIED);
+    }
+
+    /// Whether a call costs nothing more, if what is known here is right.
+    pub(super) fn is_covered(&self, units: u64) -> bool {
+        let mut plan = *self.plan();
+        self.purse().free_units >= units || plan.charge(units).is_some()
     }
 
     /// Whether it can be called at all.
@@ -136,31 +207,41 @@ impl Seller {
         self.score().failed(Instant::now());
     }
 
-    /// Sets a call's price aside, if it is paid ahead or free.
-    pub(super) fn hold(&self, price: u128, units: u64) -> Option<Hold> {
+    /// Sets a call's price aside, if it is free, or the plan's, or paid ahead and `payable`.
+    pub(super) fn hold(&self, price: u128, units: u64, payable: bool) -> Option<Hold> {
         let mut purse = self.purse();
         let token = purse.token?;
+        let hold = |price, by| Some(Hold { token, price, units, by });
         if purse.free_units >= units {
             purse.free_units -= units;
-            return Some(Hold { token, price: 0, units, free: true });
+            return hold(0, By::Free);
         }
-        if purse.credit() < price {
+        let mut plan = self.plan();
+        let mut after = *plan;
+        if let Some(slot) = after.charge(units) {
+            *plan = after;
+            return hold(0, By::Plan(slot));
+        }
+        if !payable || purse.credit() < price {
             return None;
         }
         purse.promised.spent += price;
-        Some(Hold { token, price, units, free: false })
+        hold(price, By::Credit)
     }
 
     /// Ends a call.
     pub(super) fn settle(&self, hold: Hold, answered: bool) {
         let mut purse = self.purse();
-        if answered {
-            purse.promised.calls += 1;
-            purse.promised.units += hold.units;
-        } else if hold.free {
-            purse.free_units += hold.units;
-        } else {
-            purse.promised.spent = purse.promised.spent.saturating_sub(hold.price);
+        match (hold.by, answered) {
+            // Vouchers don't tell of what a plan pays for.
+            (By::Plan(_), true) => {},
+            (By::Plan(slot), false) => self.plan().used.give_back(slot),
+            (_, true) => {
+                purse.promised.calls += 1;
+                purse.promised.units += hold.units;
+            },
+            (By::Free, false) => purse.free_units += hold.units,
+            (By::Credit, false) => purse.promised.spent = purse.promised.spent.saturating_sub(hold.price),
         }
     }
 

@@ -5,15 +5,17 @@
 use std::{
     sync::{
         atomic::{AtomicBool, Ordering},
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use cairn_client::chain::marketplace::Subscription;
 use cairn_voucher::{Signature, Voucher};
 use codec::{Decode, Encode};
 
 use super::Who;
+use crate::plan::{Left, PlanUse, Slot};
 
 /// What a provider asks for. Money in plancks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,9 @@ pub enum Refusal {
         /// What can be redeemed.
         redeemable: u128,
     },
+    /// A badge is no good.
+    #[error("the badge can't be used: {0}; ask whoever gave it for another")]
+    Badge(&'static str),
     /// Too many accounts.
     #[error("the provider has too many consumers; try another")]
     Busy,
@@ -123,12 +128,20 @@ impl Counts {
         self.best.as_ref().map_or(0, |(voucher, _)| voucher.value.saturating_sub(self.redeemed))
     }
 
-    /// Takes the price of a call, or free units.
-    pub(super) fn charge(&mut self, units: u64, terms: &Terms) -> Result<Charge, Refusal> {
+    /// Takes free units, or else a plan's, or else the price of a call.
+    pub(super) fn charge(
+        &mut self,
+        units: u64,
+        terms: &Terms,
+        plan: impl FnOnce() -> Option<Slot>,
+    ) -> Result<Charge, Refusal> {
         let free_after = self.free_units.saturating_add(units);
         if free_after <= terms.free_units {
             self.free_units = free_after;
-            return Ok(Charge { price: 0, units, free: true });
+            return Ok(Charge { price: 0, units, by: By::Free });
+        }
+        if let Some(slot) = plan() {
+            return Ok(Charge { price: 0, units, by: By::Plan(slot) });
         }
         let price = terms.unit_price.saturating_mul(units.into());
         let spent = self.spent.saturating_add(price);
@@ -140,18 +153,20 @@ impl Counts {
             return Err(Refusal::Exposure);
         }
         self.spent = spent;
-        Ok(Charge { price, units, free: false })
+        Ok(Charge { price, units, by: By::Credit })
     }
 
-    /// Counts a call that was answered, or gives back what was taken for one that wasn't.
+    /// Counts a call that was answered, or gives back what was taken for one that wasn't. What a plan pays for is counted
+    /// there: vouchers tell the chain of calls, and those are not theirs.
     pub(super) fn settle(&mut self, charge: Charge, answered: bool) {
-        if answered {
-            self.calls = self.calls.saturating_add(1);
-            self.units = self.units.saturating_add(charge.units);
-        } else if charge.free {
-            self.free_units = self.free_units.saturating_sub(charge.units);
-        } else {
-            self.spent = self.spent.saturating_sub(charge.price);
+        match (charge.by, answered) {
+            (By::Plan(_), _) => {},
+            (_, true) => {
+                self.calls = self.calls.saturating_add(1);
+                self.units = self.units.saturating_add(charge.units);
+            },
+            (By::Free, false) => self.free_units = self.free_units.saturating_sub(charge.units),
+            (By::Credit, false) => self.spent = self.spent.saturating_sub(charge.price),
         }
     }
 }
@@ -163,8 +178,76 @@ pub struct Charge {
     pub price: u128,
     /// Units.
     pub units: u64,
-    /// They were free.
-    pub free: bool,
+    /// From what it was taken.
+    pub by: By,
+}
+
+/// What pays for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Units that each consumer has for nothing.
+    Free,
+    /// A plan.
+    Plan(Slot),
+    /// Vouchers.
+    Credit,
+}
+
+/// A consumer's plan, whatever its signers.
+#[derive(Debug, Default)]
+pub struct Plan {
+    inside: Mutex<PlanInside>,
+    used: AtomicBool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct PlanInside {
+    /// What finalized state says.
+    paid: Option<Subscription>,
+    used: PlanUse,
+}
+
+impl Plan {
+    pub(super) fn new(used: PlanUse) -> Self {
+        Self { inside: Mutex::new(PlanInside { paid: None, used }), used: AtomicBool::new(false) }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, PlanInside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is used.
+    pub fn used(&self) -> PlanUse {
+        self.inside().used
+    }
+
+    fn charge(&self, units: u64, now_ms: u64) -> Option<Slot> {
+        let mut inside = self.inside();
+        let paid = inside.paid?;
+        let slot = inside.used.charge(&paid, units, now_ms)?;
+        drop(inside);
+        self.used.store(true, Ordering::Release);
+        Some(slot)
+    }
+
+    fn give_back(&self, slot: Slot) {
+        self.inside().used.give_back(slot);
+        self.used.store(true, Ordering::Release);
+    }
+
+    /// What is used, if calls have used something since the last time.
+    pub(super) fn take_uses(&self) -> Option<PlanUse> {
+        self.used.swap(false, Ordering::AcqRel).then(|| self.used())
+    }
+}
+
+/// When finalized state was last asked about an account's signer and plan.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looked {
+    at: Option<Instant>,
+    under_way: bool,
+    /// The signer was authorised then.
+    signer_good: bool,
 }
 
 struct Inside {
@@ -179,13 +262,70 @@ pub struct Account {
     who: Who,
     inside: Mutex<Inside>,
     used: AtomicBool,
+    plan: Arc<Plan>,
+    looked: Mutex<Looked>,
     pub(super) paying: tokio::sync::Mutex<()>,
 }
 
 impl Account {
-    pub(super) fn new(who: Who, counts: Counts) -> Self {
+    pub(super) fn new(who: Who, counts: Counts, plan: Arc<Plan>) -> Self {
         let inside = Inside { counts, calls_left: 1.0, refilled: Instant::now() };
-        Self { who, inside: Mutex::new(inside), used: AtomicBool::new(false), paying: tokio::sync::Mutex::new(()) }
+        Self {
+            who,
+            inside: Mutex::new(inside),
+            used: AtomicBool::new(false),
+            plan,
+            looked: Mutex::default(),
+            paying: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    fn looked_now(&self) -> MutexGuard<'_, Looked> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody has asked the chain about signer and plan for this long; whoever is told so asks, and says what came
+    /// of it by [`Self::looked`].
+    pub fn is_stale(&self, after: Duration) -> bool {
+        let mut looked = self.looked_now();
+        let stale = !looked.under_way && looked.at.is_none_or(|at| at.elapsed() >= after);
+        looked.under_way |= stale;
+        stale
+    }
+
+    /// What finalized state says: whether the signer is good, and what plan is paid. Nothing, if the chain didn't answer: then
+    /// what it said last holds.
+    pub fn looked(&self, found: Option<(bool, Option<Subscription>)>) {
+        if let Some((_, paid)) = found {
+            self.plan.inside().paid = paid;
+        }
+        let mut looked = self.looked_now();
+        looked.under_way = false;
+        looked.at = Some(Instant::now());
+        if let Some((good, _)) = found {
+            looked.signer_good = good;
+        }
+    }
+
+    /// For how long nobody has asked; none if nobody ever has.
+    pub fn looked_before(&self) -> Option<Duration> {
+        self.looked_now().at.map(|at| at.elapsed())
+    }
+
+    /// Whether the signer was good when it was last looked up.
+    pub fn signer_is_good(&self) -> bool {
+        self.looked_now().signer_good
+    }
+
+    /// Whether a plan is paid.
+    pub fn has_plan(&self) -> bool {
+        self.plan.inside().paid.is_some()
+    }
+
+    /// What is left of the plan, if one runs.
+    pub fn plan_left(&self, now_ms: u64) -> Option<Left> {
+        let inside = *self.plan.inside();
+        inside.used.left(&inside.paid?, now_ms)
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -220,7 +360,9 @@ impl Account {
     ///
     /// # Errors
     /// [`Refusal::Credit`], [`Refusal::Exposure`] or [`Refusal::Rate`]; nothing was taken.
-    pub fn charge(&self, units: u64, terms: &Terms) -> Result<Charge, Refusal> {
+    pub fn charge(&self, units: u64, terms: &Terms, now_ms: u64) -> Result<Charge, Refusal> {
+        // A key that was revoked must not go on using what another one's money paid for.
+        let may_plan = self.signer_is_good();
         let mut inside = self.inside();
         let now = Instant::now();
         let per_second = f64::from(terms.calls_per_second);
@@ -230,7 +372,8 @@ impl Account {
         if inside.calls_left < 1.0 {
             return Err(Refusal::Rate { per_second: terms.calls_per_second });
         }
-        let charge = inside.counts.charge(units, terms)?;
+        let plan = || if may_plan { self.plan.charge(units, now_ms) } else { None };
+        let charge = inside.counts.charge(units, terms, plan)?;
         inside.calls_left -= 1.0;
         drop(inside);
         self.used.store(true, Ordering::Release);
@@ -239,6 +382,9 @@ impl Account {
 
     /// Ends a call: `answered` if it is to be paid.
     pub fn settle(&self, charge: Charge, answered: bool) {
+        if let (By::Plan(slot), false) = (charge.by, answered) {
+            self.plan.give_back(slot);
+        }
         self.inside().counts.settle(charge, answered);
         self.used.store(true, Ordering::Release);
     }

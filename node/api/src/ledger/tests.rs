@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use cairn_client::{
-    chain::marketplace::{Paid, Signer},
+    chain::marketplace::{Paid, Signer, Subscription},
     keys::Keypair,
 };
 use proptest::prelude::*;
 
-use super::{account::Charge, *};
+use super::{
+    account::{By, Charge},
+    *,
+};
 
 const ONE: u128 = 1_000;
 
@@ -69,12 +72,12 @@ async fn opened(dir: &Path) -> (Ledger, Arc<Account>) {
 async fn nothing_is_answered_before_it_is_promised() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let (ledger, account) = opened(dir.path()).await;
-    assert_eq!(account.charge(2, &terms()), Err(Refusal::Credit { missing: 2 * ONE }));
+    assert_eq!(account.charge(2, &terms(), 0), Err(Refusal::Credit { missing: 2 * ONE }));
     let (paid, signature) = voucher(2 * ONE);
     ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is good");
-    let charge = account.charge(2, &terms()).expect("is promised");
+    let charge = account.charge(2, &terms(), 0).expect("is promised");
     account.settle(charge, true);
-    assert_eq!(account.charge(1, &terms()), Err(Refusal::Credit { missing: ONE }));
+    assert_eq!(account.charge(1, &terms(), 0), Err(Refusal::Credit { missing: ONE }));
     // The same voucher again, and an older one: fine, and worth nothing.
     ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is no better");
     let (older, signature) = voucher(ONE);
@@ -115,8 +118,8 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is good");
     // A kill now: what is on the disk is all there is.
     let survived = Ledger::read(&path).expect("whole");
-    assert_eq!(survived[&who()].best, Some((paid, signature)));
-    let charge = account.charge(4, &terms()).expect("is promised");
+    assert_eq!(survived.accounts[&who()].best, Some((paid, signature)));
+    let charge = account.charge(4, &terms(), 0).expect("is promised");
     account.settle(charge, true);
     ledger.write_uses();
     ledger.redeemed(&account, 5 * ONE).await.expect("written");
@@ -141,22 +144,194 @@ async fn free_units_are_had_once_whatever_the_signer() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let (ledger, account) = opened(dir.path()).await;
     let terms = Terms { free_units: 3, ..terms() };
-    let charge = account.charge(3, &terms).expect("free");
-    assert_eq!(charge, Charge { price: 0, units: 3, free: true });
+    let charge = account.charge(3, &terms, 0).expect("free");
+    assert_eq!(charge, Charge { price: 0, units: 3, by: By::Free });
     account.settle(charge, false);
-    let charge = account.charge(2, &terms).expect("was given back");
+    let charge = account.charge(2, &terms, 0).expect("was given back");
     account.settle(charge, true);
     let next = ledger.account(Who { epoch: 4, ..who() }, &standing()).await.expect("has room");
-    assert!(next.charge(2, &terms).is_err(), "one is left");
-    next.charge(1, &terms).expect("free");
+    assert!(next.charge(2, &terms, 0).is_err(), "one is left");
+    next.charge(1, &terms, 0).expect("free");
+}
+
+fn subscription(periods: u64) -> Subscription {
+    let (began_ms, period_ms) = (1_000_000, 60_000);
+    let ends_ms = began_ms + periods * period_ms;
+    Subscription { plan: 0, began_ms, ends_ms, units: 10, period_ms, held: 0, collected_ms: began_ms }
+}
+
+#[tokio::test]
+async fn a_plan_pays_before_vouchers_whatever_the_signer_and_after_a_kill() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("books");
+    let (ledger, account) = opened(dir.path()).await;
+    let (plan, terms) = (subscription(1), Terms { free_units: 2, ..terms() });
+    let now = plan.began_ms;
+    let (paid, signature) = voucher(9 * ONE);
+    ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is good");
+    account.looked(Some((true, Some(plan))));
+    let by = |account: &Account, units| {
+        let charge = account.charge(units, &terms, now).expect("is paid");
+        account.settle(charge, true);
+        charge.by
+    };
+    assert_eq!(by(&account, 2), By::Free);
+    assert!(matches!(by(&account, 4), By::Plan(_)));
+    let again = ledger.account(Who { epoch: 4, ..who() }, &standing()).await.expect("has room");
+    again.looked(Some((true, Some(plan))));
+    assert!(matches!(by(&again, 4), By::Plan(_)), "it is the consumer's");
+    assert_eq!(again.charge(3, &terms, now), Err(Refusal::Credit { missing: 3 * ONE }), "two are left for both");
+    assert_eq!(by(&account, 3), By::Credit);
+    assert_eq!((account.counts().spent, account.counts().calls), (3 * ONE, 2), "the plan's calls are no voucher's");
+    assert_eq!(account.plan_left(now).map(|left| left.left), Some(2));
+    ledger.write_uses();
+    // What is written after it is on the disk, so it is, too.
+    ledger.redeemed(&account, 0).await.expect("written");
+    // A kill now: all of the file is there, and nothing else.
+    let survived = dir.path().join("survived");
+    std::fs::copy(&path, &survived).expect("copied");
+    let ledger = Ledger::open(&survived).expect("opens");
+    // Once more, from what opening wrote.
+    drop(ledger);
+    let ledger = Ledger::open(&survived).expect("opens");
+    let account = ledger.account(who(), &standing()).await.expect("is known");
+    assert_eq!(account.plan_left(now), None, "what is paid is the chain's to say");
+    account.looked(Some((true, Some(plan))));
+    assert_eq!(account.plan_left(now).map(|left| left.left), Some(2));
+}
+
+#[tokio::test]
+async fn a_signer_that_is_not_good_uses_no_plan() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (_ledger, account) = opened(dir.path()).await;
+    let plan = subscription(1);
+    let charge = |account: &Account| account.charge(1, &terms(), plan.began_ms).map(|charge| charge.by);
+    assert!(account.is_stale(Duration::ZERO), "nobody has asked yet");
+    assert!(!account.is_stale(Duration::ZERO), "somebody is asking");
+    account.looked(Some((false, Some(plan))));
+    assert!(charge(&account).is_err());
+    account.looked(Some((true, Some(plan))));
+    assert!(matches!(charge(&account), Ok(By::Plan(_))));
+    account.looked(None);
+    assert!(matches!(charge(&account), Ok(By::Plan(_))), "what the chain said last holds");
+    assert!(!account.is_stale(Duration::from_secs(60)));
+    account.looked(Some((true, None)));
+    assert!(charge(&account).is_err(), "it has ended");
+}
+
+fn badge() -> Badge {
+    Badge {
+        genesis: [8; 32],
+        contract: [9; 32],
+        consumer: who().consumer,
+        signer: who().signer,
+        user: [5; 32],
+        api: 7,
+        epoch: 3,
+        units_max: 10,
+        expires_at_ms: 1_000,
+    }
+}
+
+#[test]
+fn every_bad_badge_is_refused_for_its_reason() {
+    let check = |badge: Badge, signed: &Badge, now_ms| {
+        let signature = key().sign(&signed.signed_bytes());
+        check_badge(&badge, &signature, (&[8; 32], &[9; 32], 7), &[5; 32], (&who().consumer, 3), now_ms)
+    };
+    assert_eq!(check(badge(), &badge(), 999), Ok(()));
+    let refused = |badge: Badge| {
+        check(badge, &badge, 0).map_err(|refusal| match refusal {
+            Refusal::Badge(why) => why,
+            other => panic!("{other}"),
+        })
+    };
+    for (badge, why) in [
+        (Badge { genesis: [0; 32], ..badge() }, "it is for another chain"),
+        (Badge { contract: [0; 32], ..badge() }, "it is for another contract"),
+        (Badge { api: 8, ..badge() }, "it is for another API"),
+        (Badge { user: [0; 32], ..badge() }, "it is another user's"),
+        (Badge { consumer: [0; 32], ..badge() }, "it is another consumer's"),
+        (Badge { epoch: 4, ..badge() }, "its epoch is another"),
+        (Badge { expires_at_ms: 0, ..badge() }, "it has expired"),
+        (Badge { signer: [0; 32], ..badge() }, "its signature is not its signer's"),
+    ] {
+        assert_eq!(refused(badge), Err(why));
+    }
+    assert_eq!(check(badge(), &badge(), 1_000), Err(Refusal::Badge("it has expired")));
+    let more = Badge { units_max: 11, ..badge() };
+    assert_eq!(check(more, &badge(), 0), Err(Refusal::Badge("its signature is not its signer's")), "it was changed");
+}
+
+#[tokio::test]
+async fn a_user_never_uses_more_than_its_badges_say_over_restarts_too() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (ledger, _) = opened(dir.path()).await;
+    let open = ledger.badge(who(), &badge()).expect("has room");
+    open.charge(7, 0).expect("within");
+    assert_eq!(open.charge(4, 0), Err(Refusal::Badge("its units are used up")));
+    assert_eq!(open.charge(u64::MAX, 0), Err(Refusal::Badge("its units are used up")));
+    open.give_back(2);
+    let again = ledger.badge(who(), &badge()).expect("is known");
+    again.charge(5, 0).expect("was given back");
+    assert_eq!(
+        (open.left(), open.charge(1, 0)),
+        (0, Err(Refusal::Badge("its units are used up"))),
+        "two sessions count as one"
+    );
+    ledger.write_uses();
+    drop(ledger);
+    for _ in 0..2 {
+        let ledger = Ledger::open(&dir.path().join("books")).expect("opens");
+        assert_eq!(ledger.badge(who(), &badge()).expect("is known").left(), 0);
+        // A total, as in vouchers: a second badge over more gives the difference.
+        let more = ledger.badge(who(), &Badge { units_max: 12, ..badge() }).expect("is known");
+        assert_eq!(more.left(), 2);
+        assert_eq!(more.charge(1, 1_000), Err(Refusal::Badge("it has expired")));
+        let other = ledger.badge(Who { epoch: 4, ..who() }, &badge()).expect("has room");
+        assert_eq!(other.left(), 10, "another authorisation");
+    }
+}
+
+#[tokio::test]
+async fn one_consumers_users_don_t_take_all_the_room() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (ledger, _) = opened(dir.path()).await;
+    let user = |number: usize| {
+        let mut user = [0; 32];
+        user[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        Badge { user, ..badge() }
+    };
+    for number in 0..USERS_OF_ONE_MAX {
+        ledger.badge(who(), &user(number)).expect("has room");
+    }
+    assert!(matches!(ledger.badge(who(), &user(USERS_OF_ONE_MAX)), Err(Refusal::Busy)));
+    ledger.badge(who(), &user(0)).expect("is known");
+    ledger.badge(Who { consumer: [2; 32], ..who() }, &user(0)).expect("is another's");
+}
+
+#[test]
+fn books_of_another_kind_are_refused_and_older_ones_read() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("books");
+    let write = |records: Vec<Vec<u8>>| drop(journal::Writer::rewrite(&path, records).expect("writable"));
+    // As releases before plans wrote it.
+    let counts = Counts { value: 5, spent: 3, calls: 1, ..Counts::default() };
+    write(vec![(0u8, who(), counts.clone()).encode(), (2u8, who(), 4u128, 2u64, 2u64, 0u64).encode()]);
+    let books = Ledger::read(&path).expect("is read");
+    assert_eq!(books.accounts[&who()], Counts { spent: 4, calls: 2, units: 2, ..counts });
+    for unknown in [vec![200u8], vec![4u8, 1], [vec![4u8], ([1u8; 32], PlanUse::default(), 0u8).encode()].concat()] {
+        write(vec![unknown]);
+        assert!(Ledger::read(&path).expect_err("unknown").to_string().contains("another version"));
+    }
 }
 
 #[test]
 fn the_rate_is_bounded() {
-    let account = Account::new(who(), Counts { value: u128::MAX, ..Counts::default() });
+    let account = Account::new(who(), Counts { value: u128::MAX, ..Counts::default() }, Arc::default());
     let terms = Terms { calls_per_second: 0, exposure_max: u128::MAX, ..terms() };
-    account.charge(1, &terms).expect("the first");
-    assert_eq!(account.charge(1, &terms), Err(Refusal::Rate { per_second: 0 }));
+    account.charge(1, &terms, 0).expect("the first");
+    assert_eq!(account.charge(1, &terms, 0), Err(Refusal::Rate { per_second: 0 }));
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -192,13 +367,13 @@ proptest! {
                 },
                 Step::Call(units, answered) => {
                     let before = counts.clone();
-                    match counts.charge(units, &terms) {
+                    match counts.charge(units, &terms, || None) {
                         Ok(charge) => {
                             counts.settle(charge, answered);
                             if answered {
                                 answered_units += units;
                                 answered_price += charge.price;
-                                prop_assert!(charge.free || charge.price == u128::from(units) * ONE);
+                                prop_assert!(charge.by == By::Free || charge.price == u128::from(units) * ONE);
                             } else {
                                 prop_assert_eq!(&counts, &before, "what was not answered costs nothing");
                             }

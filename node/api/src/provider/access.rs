@@ -9,18 +9,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cairn_client::chain::marketplace::Subscription;
 use hyper::{HeaderMap, Response};
 
 use super::Provider;
 use crate::{
     http::Body,
-    ledger::{check_standing, verify, Account, Refusal, Who},
-    market::now_ms,
+    ledger::{check_badge, check_standing, verify, Account, OpenBadge, Refusal, Who},
+    market::{now_ms, Market},
     wire::{self, HeaderError, Token, Wanted, CLOCK_SKEW_MS},
 };
 
 /// Sessions at the same time.
 const SESSIONS_MAX: usize = 100_000;
+/// How long it is believed what finalized state says of a consumer's plan, and of a signer that uses one.
+const PLAN_TTL: Duration = Duration::from_secs(12);
+/// Whoever has no credit left may just have bought a plan: that is asked at most this often.
+const PLAN_ASKED: Duration = Duration::from_secs(3);
 /// A session that nobody used for this long makes room for another.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// Openings and vouchers that one address may have refused in [`DOOR_PERIOD`]: each costs a signature's check, or a question
@@ -30,8 +35,24 @@ const DOOR_PERIOD: Duration = Duration::from_secs(10);
 /// Addresses that are remembered.
 const DOORS_MAX: usize = 10_000;
 
+/// Who calls.
+#[derive(Clone)]
+pub(super) struct Caller {
+    /// Whose account is charged.
+    pub account: Arc<Account>,
+    /// With which badge, if it is one of the consumer's users.
+    pub badge: Option<Arc<OpenBadge>>,
+}
+
+impl Caller {
+    /// The account as this caller may see it: a user sees its badge, and nothing of the consumer's.
+    pub fn shown(&self) -> Option<&Account> {
+        self.badge.is_none().then_some(&*self.account)
+    }
+}
+
 struct Session {
-    account: Arc<Account>,
+    caller: Caller,
     used: Mutex<Instant>,
 }
 
@@ -43,14 +64,14 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    fn get(&self, token: &Token) -> Option<Arc<Account>> {
+    fn get(&self, token: &Token) -> Option<Caller> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let session = open.get(token)?;
         *session.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        Some(session.account.clone())
+        Some(session.caller.clone())
     }
 
-    fn insert(&self, token: Token, account: Arc<Account>) -> Result<(), Refusal> {
+    fn insert(&self, token: Token, caller: Caller) -> Result<(), Refusal> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= SESSIONS_MAX {
             open.retain(|_, session| session.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < IDLE_MAX);
@@ -58,7 +79,7 @@ impl Sessions {
         if open.len() >= SESSIONS_MAX {
             return Err(Refusal::Busy);
         }
-        open.insert(token, Session { account, used: Mutex::new(Instant::now()) });
+        open.insert(token, Session { caller, used: Mutex::new(Instant::now()) });
         Ok(())
     }
 
@@ -97,14 +118,14 @@ pub(super) enum Refused {
 }
 
 impl Provider {
-    /// The account that a request names, opened and paid into as its headers say.
-    pub(super) async fn account(&self, headers: &HeaderMap, from: SocketAddr) -> Result<Arc<Account>, Refused> {
+    /// Who calls, as a request names it: opened and paid into as its headers say.
+    pub(super) async fn caller(&self, headers: &HeaderMap, from: SocketAddr) -> Result<Caller, Refused> {
         let Some(token) = headers.get(wire::SESSION) else { return Err(Refused::NoSession) };
         let token = wire::read_token(token.as_bytes()).map_err(Refused::Header)?;
         let known = self.sessions.get(&token);
         let (opening, voucher) = (headers.get(wire::OPEN), headers.get(wire::VOUCHER));
-        if let (Some(account), None) = (&known, voucher) {
-            return Ok(account.clone());
+        if let (Some(caller), None) = (&known, voucher) {
+            return Ok(caller.clone());
         }
         if self.sessions.is_shut(from.ip()) {
             return Err(Refused::Shut);
@@ -113,46 +134,71 @@ impl Provider {
             self.sessions.refused(from.ip());
             refused
         };
-        let account = match (known, opening) {
-            (Some(account), _) => account,
+        let caller = match (known, opening) {
+            (Some(caller), _) => caller,
             (None, None) => return Err(Refused::NoSession),
-            (None, Some(opening)) => self.open(&token, opening.as_bytes()).await.map_err(count)?,
+            (None, Some(opening)) => {
+                let badge = headers.get(wire::BADGE).map(|badge| badge.as_bytes());
+                self.open(&token, opening.as_bytes(), badge).await.map_err(count)?
+            },
         };
         if let Some(voucher) = voucher {
-            self.pay(&account, voucher.as_bytes()).await.map_err(|refused| {
+            self.pay(&caller, voucher.as_bytes()).await.map_err(|refused| {
                 self.metrics.vouchers_refused.add();
                 count(refused)
             })?;
         }
-        Ok(account)
+        Ok(caller)
     }
 
-    async fn open(&self, token: &Token, header: &[u8]) -> Result<Arc<Account>, Refused> {
+    async fn open(&self, token: &Token, header: &[u8], badge: Option<&[u8]>) -> Result<Caller, Refused> {
         let (opening, signature) = wire::read_opening(header).map_err(Refused::Header)?;
-        let refuse = |refusal| Err(Refused::Payment(refusal, None));
+        let badge = badge.map(wire::read_badge).transpose().map_err(Refused::Header)?;
+        let refuse = |refusal| Refused::Payment(refusal, None);
         if opening.provider != self.account || opening.api != self.config.api {
-            return refuse(Refusal::Other("provider or API"));
+            return Err(refuse(Refusal::Other("provider or API")));
         }
         if opening.token_hash != wire::token_hash(token) {
-            return refuse(Refusal::Other("session"));
+            return Err(refuse(Refusal::Other("session")));
         }
         if opening.at_ms.abs_diff(now_ms()) > CLOCK_SKEW_MS {
-            return refuse(Refusal::Other("time (are both clocks right?)"));
+            return Err(refuse(Refusal::Other("time (are both clocks right?)")));
         }
-        let signed = opening.signed_bytes(&self.market.genesis(), &self.market.contract());
-        if !verify(&opening.signer, &signed, &signature) {
-            return refuse(Refusal::Signature);
+        let (genesis, contract) = (self.market.genesis(), self.market.contract());
+        if !verify(&opening.signer, &opening.signed_bytes(&genesis, &contract), &signature) {
+            return Err(refuse(Refusal::Signature));
         }
-        let who = Who { consumer: opening.consumer, signer: opening.signer, epoch: opening.epoch };
-        let standing = self.standing(who).await.map_err(|refusal| Refused::Payment(refusal, None))?;
-        check_standing(&standing, who.epoch, now_ms()).map_err(|refusal| Refused::Payment(refusal, None))?;
-        let account = self.ledger.account(who, &standing).await.map_err(|refusal| Refused::Payment(refusal, None))?;
-        self.sessions.insert(*token, account.clone()).map_err(|refusal| Refused::Payment(refusal, None))?;
+        let signer = match &badge {
+            None => opening.signer,
+            Some((badge, signature)) => {
+                let place = (&genesis, &contract, self.config.api);
+                let who = (&opening.consumer, opening.epoch);
+                check_badge(badge, signature, place, &opening.signer, who, now_ms()).map_err(refuse)?;
+                badge.signer
+            },
+        };
+        let who = Who { consumer: opening.consumer, signer, epoch: opening.epoch };
+        let standing = self.standing(who).await.map_err(refuse)?;
+        check_standing(&standing, who.epoch, now_ms()).map_err(refuse)?;
+        let account = self.ledger.account(who, &standing).await.map_err(refuse)?;
+        if account.is_stale(PLAN_ASKED) {
+            look_up(&self.market, self.config.api, &account).await;
+        }
+        let badge = match &badge {
+            None => None,
+            Some((badge, _)) => Some(Arc::new(self.ledger.badge(who, badge).map_err(refuse)?)),
+        };
+        let caller = Caller { account, badge };
+        self.sessions.insert(*token, caller.clone()).map_err(refuse)?;
         self.metrics.sessions.add();
-        Ok(account)
+        Ok(caller)
     }
 
-    async fn pay(&self, account: &Arc<Account>, header: &[u8]) -> Result<(), Refused> {
+    async fn pay(&self, caller: &Caller, header: &[u8]) -> Result<(), Refused> {
+        if caller.badge.is_some() {
+            return Err(Refused::Payment(Refusal::Badge("its session takes no vouchers"), None));
+        }
+        let account = &caller.account;
         let (voucher, signature) = wire::read_voucher(header).map_err(Refused::Header)?;
         let who = account.who();
         let other = [
@@ -178,6 +224,31 @@ impl Provider {
         paid.map_err(refuse)?;
         self.metrics.vouchers.add();
         Ok(())
+    }
+
+    /// Keeps what is known of plan and signer up to date, for whoever uses a plan or a badge. Nobody else costs a question:
+    /// vouchers are looked at when they come.
+    pub(super) async fn keep_known(&self, caller: &Caller) {
+        let account = &caller.account;
+        if (caller.badge.is_none() && !account.has_plan()) || !account.is_stale(PLAN_TTL) {
+            return;
+        }
+        let (market, api, known) = (self.market.clone(), self.config.api, account.clone());
+        if account.looked_before().is_some_and(|before| before < 2 * PLAN_TTL) {
+            // Calls go on meanwhile.
+            tokio::spawn(async move { look_up(&market, api, &known).await });
+        } else {
+            look_up(&market, api, account).await;
+        }
+    }
+
+    /// Asks whether a plan pays for what credit doesn't; whether that was asked.
+    pub(super) async fn look_for_plan(&self, account: &Arc<Account>) -> bool {
+        let due = account.is_stale(PLAN_ASKED);
+        if due {
+            look_up(&self.market, self.config.api, account).await;
+        }
+        due && account.has_plan()
     }
 
     async fn standing(&self, who: Who) -> Result<cairn_client::chain::marketplace::Standing, Refusal> {
@@ -208,5 +279,27 @@ impl Provider {
             Refused::Payment(refusal, account) => self.refuse(&refusal, units, account.as_deref()),
             Refused::Shut => self.refuse(&Refusal::Rate { per_second: REFUSED_MAX / 10 }, units, None),
         }
+    }
+}
+
+/// Asks finalized state about an account's signer and plan.
+async fn look_up(market: &Market, api: u32, account: &Arc<Account>) {
+    /// Tells the account that nobody asks any more, whatever becomes of the question.
+    struct Asking<'a>(&'a Account, Option<(bool, Option<Subscription>)>);
+    impl Drop for Asking<'_> {
+        fn drop(&mut self) {
+            self.0.looked(self.1);
+        }
+    }
+    let who = account.who();
+    let mut asking = Asking(account, None);
+    let found = async {
+        let standing = market.standing(who.consumer, who.signer, api, true).await?;
+        let good = standing.is_some_and(|standing| check_standing(&standing, who.epoch, now_ms()).is_ok());
+        Ok::<_, cairn_client::Error>((good, market.subscription(who.consumer, api).await?))
+    };
+    match found.await {
+        Ok(found) => asking.1 = Some(found),
+        Err(error) => tracing::warn!(%error, "a plan can't be looked up; what was read last holds"),
     }
 }

@@ -2,7 +2,7 @@
 
 //! A call that is paid for, to the upstream and back.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::{
@@ -12,10 +12,10 @@ use hyper::{
     Request, Response, StatusCode,
 };
 
-use super::{error, request_error, Provider};
+use super::{access::Caller, error, request_error, Provider};
 use crate::{
     http::{collect, content_length, content_type, strip, Body, CollectError},
-    ledger::Account,
+    ledger::{By, Charge, Refusal},
     market::now_ms,
     openapi::Operation,
     wire::{self, SignedAnswer},
@@ -26,14 +26,17 @@ const SIGNED_BYTES_MAX: usize = 1 << 20;
 
 /// Charges for a call that its consumer left in the middle.
 struct Under<'a> {
-    account: &'a Account,
-    charge: Option<crate::ledger::Charge>,
+    caller: &'a Caller,
+    charge: Option<Charge>,
 }
 
 impl Under<'_> {
     fn settle(&mut self, answered: bool) {
         if let Some(charge) = self.charge.take() {
-            self.account.settle(charge, answered);
+            if let (Some(badge), false) = (&self.caller.badge, answered) {
+                badge.give_back(charge.units);
+            }
+            self.caller.account.settle(charge, answered);
         }
     }
 }
@@ -48,7 +51,7 @@ impl Provider {
     pub(super) async fn forward(
         &self,
         operation: &Operation,
-        account: &Arc<Account>,
+        caller: &Caller,
         mut parts: Parts,
         body: Incoming,
     ) -> Response<Body> {
@@ -57,11 +60,12 @@ impl Provider {
             Ok(body) => body,
             Err(response) => return *response,
         };
-        let charge = match account.charge(operation.units, &self.terms()) {
+        self.keep_known(caller).await;
+        let charge = match self.charge(caller, operation.units).await {
             Ok(charge) => charge,
-            Err(refusal) => return self.refuse(&refusal, operation.units, Some(account)),
+            Err(refusal) => return self.refuse(&refusal, operation.units, caller.shown()),
         };
-        let mut under = Under { account, charge: Some(charge) };
+        let mut under = Under { caller, charge: Some(charge) };
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_string();
         let request_hash = match (&body, signed) {
             (Body::Whole(bytes), true) => {
@@ -116,8 +120,37 @@ impl Provider {
         if failed {
             self.metrics.upstream_failed.add();
         }
-        head.headers.insert(wire::CREDIT, number(account.credit()));
+        match &caller.badge {
+            Some(badge) => drop(head.headers.insert(wire::BADGE_LEFT, text(&badge.left().to_string()))),
+            None => {
+                head.headers.insert(wire::CREDIT, text(&caller.account.credit().to_string()));
+                if let Some(left) = caller.account.plan_left(now_ms()) {
+                    head.headers.insert(wire::PLAN, text(&wire::write_plan(&left)));
+                }
+            },
+        }
         Response::from_parts(head, body)
+    }
+
+    /// Takes what a call costs, from the badge's units and from the account.
+    async fn charge(&self, caller: &Caller, units: u64) -> Result<Charge, Refusal> {
+        let account = &caller.account;
+        if let Some(badge) = &caller.badge {
+            if !account.signer_is_good() {
+                return Err(Refusal::Badge("its signer may not sign any more"));
+            }
+            badge.charge(units, now_ms())?;
+        }
+        let mut charged = account.charge(units, &self.terms(), now_ms());
+        if matches!(charged, Err(Refusal::Credit { .. })) && self.look_for_plan(account).await {
+            charged = account.charge(units, &self.terms(), now_ms());
+        }
+        match (&charged, &caller.badge) {
+            (Ok(charge), _) if matches!(charge.by, By::Plan(_)) => self.metrics.plan_calls.add(),
+            (Err(_), Some(badge)) => badge.give_back(units),
+            _ => {},
+        }
+        charged
     }
 
     /// The request's body, checked if it is JSON; passed on as it comes if nobody has to look at it.
@@ -192,6 +225,7 @@ impl Provider {
     }
 }
 
-fn number(value: u128) -> HeaderValue {
-    HeaderValue::from_str(&value.to_string()).unwrap_or_else(|_| HeaderValue::from_static("0"))
+/// Digits and spaces: nothing that can't be a header.
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }

@@ -24,6 +24,7 @@ pub struct Counts {
     pub(super) vouchers: Counter,
     pub(super) vouchers_refused: Counter,
     pub(super) upstream_failed: Counter,
+    pub(super) plan_calls: Counter,
     pub(super) signed: Counter,
     pub(super) redemptions: Counter,
     pub(super) redemptions_failed: Counter,
@@ -64,6 +65,7 @@ impl Counts {
                 "Calls the upstream failed",
                 self.upstream_failed.get(),
             )
+            .number("cairn_api_plan_calls_total", "counter", "Calls that a plan paid for", self.plan_calls.get())
             .number("cairn_api_signed_total", "counter", "Answers signed", self.signed.get())
             .number("cairn_api_redemptions_total", "counter", "Vouchers redeemed", self.redemptions.get())
             .number(

@@ -2,6 +2,7 @@
 
 //! `cairn api`: the marketplace of APIs.
 
+mod badge;
 mod call;
 mod earnings;
 mod fund;
@@ -60,8 +61,12 @@ pub enum Command {
         #[command(flatten)]
         place: PlaceArgs,
     },
-    /// List an API's plans, add one, or subscribe to one
+    /// List an API's plans and what is left of one's own, add one, or subscribe to one
+    #[command(after_help = PLANS_HELP)]
     Plans(Box<Plans>),
+    /// Let a user of yours, who has a key and no account, call an API at your cost: sign a badge for it
+    #[command(after_help = BADGE_HELP)]
+    Badge(Box<Badge>),
     /// Rate an API that was paid for, from 1 to 5 stars
     Rate {
         /// Number of the API
@@ -71,6 +76,24 @@ pub enum Command {
         stars: u8,
         #[command(flatten)]
         place: PlaceArgs,
+    },
+    /// Attest how this machine's calls of an API went: how many, how many failed, how long they took
+    #[command(
+        after_help = "Counts calls whose vouchers were redeemed.\n\nExamples:\n  cairn api attest 0 --account alice"
+    )]
+    Attest {
+        /// Number of the API
+        api: u32,
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Show the marketplace that a provider signed two answers to one request: half of its bond is yours
+    #[command(after_help = REPORT_HELP)]
+    Report {
+        /// The proof, as `cairn api proxy` has kept it
+        file: PathBuf,
     },
     /// Show what an API has earned, and redeem what is due
     #[command(
@@ -248,8 +271,41 @@ pub struct Call {
     /// Body, or @FILE, or @- for standard input; JSON unless a header says otherwise
     #[arg(long, short = 'b', value_name = "TEXT")]
     body: Option<String>,
+    /// Call with this badge, at the cost of whoever gave it: no account is needed
+    #[arg(long, value_name = "FILE", requires = "key")]
+    badge: Option<PathBuf>,
+    /// File of the key that the badge is for
+    #[arg(long, value_name = "FILE", requires = "badge")]
+    key: Option<PathBuf>,
     #[command(flatten)]
     spending: Spending,
+}
+
+/// A permission for a user.
+#[derive(Args, Debug)]
+pub struct Badge {
+    /// Make a key for a user in this file, and print its public key
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["api", "user", "units"])]
+    new_key: Option<PathBuf>,
+    /// Number of the API
+    #[arg(long, value_name = "N", required_unless_present = "new_key", requires_all = ["user", "units"])]
+    api: Option<u32>,
+    /// The user's public key: 0x and 64 hex digits, or an address
+    #[arg(long, value_name = "KEY")]
+    user: Option<String>,
+    /// Most units that the user may use in all, over all of its badges
+    #[arg(long, value_name = "N")]
+    units: Option<u64>,
+    /// For how many days
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: u32,
+    /// Write the badge to this file [default: print it]
+    #[arg(long, value_name = "FILE", conflicts_with = "new_key")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    data: DataDir,
 }
 
 /// The consumer's daemon.
@@ -317,6 +373,8 @@ pub struct Plans {
     days: u32,
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    data: DataDir,
 }
 
 const API_HELP: &str = "\
@@ -344,7 +402,8 @@ The answer's body goes to standard output. --json shows status and headers, too.
 
 Examples:
   cairn api call weather '/now?city=Zurich' --account alice
-  cairn api call translate /text -b '{\"text\": \"hello\", \"to\": \"fr\"}' --account alice";
+  cairn api call translate /text -b '{\"text\": \"hello\", \"to\": \"fr\"}' --account alice
+  cairn api call weather /now --badge badge.json --key user.key";
 
 const PROXY_HELP: &str = "\
 Every API is at http://ADDRESS:PORT/NAME/path; / shows providers and what was spent. Anybody who can reach the proxy spends your
@@ -362,6 +421,33 @@ Examples:
   cairn api fund --deposit 20 --cap 10 --days 30 --account alice
   cairn api fund --revoke --account alice";
 
+const PLANS_HELP: &str = "\
+A plan's units are used before vouchers, in every period anew; what is left over is lost. A subscription is paid from what was
+deposited. What this machine knows to be left is what its own calls used, and what the provider said last.
+
+Examples:
+  cairn api plans 0 --add monthly --price 5 --units 100000 --days 30 --account bob
+  cairn api plans 0 --subscribe 0 --account alice
+  cairn api plans 0 --account alice";
+
+const BADGE_HELP: &str = "\
+A badge is signed by this machine's key (`cairn api fund` makes it) and costs nothing. Its user's calls use up the consumer's plan,
+and what its proxy has paid ahead to that provider, up to the badge's units. Units are a total: a second badge over 150 for a user
+that had 100 gives it 50 more. `cairn api fund --revoke` makes all badges worthless.
+
+Examples:
+  cairn api badge --new-key user.key                                      # the user, who keeps the file
+  cairn api badge --api 0 --user 0xd43593c7... --units 1000 --days 30 --out badge.json --account alice
+  cairn api call weather '/now?city=Zurich' --badge badge.json --key user.key";
+
+const REPORT_HELP: &str = "\
+The proxy compares answers of deterministic methods now and then. A provider that signs two different ones to the same request is
+avoided, and the proof is kept in `conflicts` in the proxy's --data; its log and its page at / name the file.
+
+Examples:
+  curl -s http://127.0.0.1:9970/ | jq .conflicts
+  cairn api report ~/.local/share/cairn/api/.../conflicts/api-3-a1b2c3d4e5f60718.json --account alice";
+
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
@@ -374,7 +460,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Fund(args) => fund::fund(context, &args).await,
         Command::Withdraw { amount, place } => fund::withdraw(context, amount.as_deref(), &place).await,
         Command::Plans(args) => rate::plans(context, &args).await,
+        Command::Badge(args) => badge::badge(context, &args).await,
         Command::Rate { api, stars, place } => rate::rate(context, api, stars, &place).await,
+        Command::Attest { api, place, data } => rate::attest(context, api, &place, &data).await,
+        Command::Report { file } => rate::report(context, &file).await,
         Command::Earnings { api, redeem, place, data } => earnings::earnings(context, api, redeem, &place, &data).await,
     }
 }

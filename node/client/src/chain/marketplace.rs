@@ -170,6 +170,20 @@ impl Marketplace {
         message("rate", 0, (api, stars))
     }
 
+    /// Attests how calls went.
+    pub fn attest(&self, api: u32, report: &QualityReport) -> Message {
+        message("attest", 0, (api, report))
+    }
+
+    /// Shows two answers of one provider that contradict each other, with their signatures.
+    pub fn report_conflict(
+        &self,
+        first: (&cairn_voucher::Answer, &[u8; 64]),
+        second: (&cairn_voucher::Answer, &[u8; 64]),
+    ) -> Message {
+        message("report_conflict", 0, (first, second))
+    }
+
     /// Buys a period of a plan.
     pub fn subscribe(&self, api: u32, plan: u16) -> Message {
         message("subscribe", 0, (api, plan))
@@ -192,8 +206,9 @@ impl View {
         let message = message(name, 0, args);
         // Whoever asks: the contract looks at no caller when it reads.
         let trial = self.dry_call(&market.contract, &market.contract, 0, &message.data).await?;
-        let returned = trial.result.map_err(Error::from)?;
-        decode(&unwrapped(market, name, returned)?)
+        let returned = trial.result.map_err(|refusal| unanswered(market, refusal))?;
+        // Another contract may have a message of this name, that answers something else.
+        decode(&unwrapped(market, name, returned)?).map_err(|_| other_contract(market, &odd_answer(name)))
     }
 
     /// Tries a message out at this block.
@@ -207,12 +222,12 @@ impl View {
         message: &Message,
     ) -> Result<Tried, Error> {
         let trial = self.dry_call(origin, &market.contract, message.value, &message.data).await?;
-        let returned = trial.result.map_err(Error::from)?;
+        let returned = trial.result.map_err(|refusal| unanswered(market, refusal))?;
         let mut answer = unwrapped(market, message.name, returned)?;
         match answer.first() {
             Some(0) => drop(answer.remove(0)),
             Some(1) => return Err(explain(&answer[1..]).into()),
-            _ => return Err(other_contract(market)),
+            _ => return Err(other_contract(market, &odd_answer(message.name))),
         }
         let deposit = trial.storage_deposit.charge();
         let deposit_limit = deposit.saturating_add(deposit / 100 * u128::from(MARGIN_PERCENT));
@@ -300,6 +315,11 @@ impl View {
         self.ask(market, "subscription", (api, consumer.0)).await
     }
 
+    /// What one consumer paid, attested and rated.
+    pub async fn market_patron(&self, market: &Marketplace, api: u32, consumer: &AccountId) -> Result<Patron, Error> {
+        self.ask(market, "patron", (api, consumer.0)).await
+    }
+
     /// What was paid, attested and rated for an API.
     pub async fn market_quality(&self, market: &Marketplace, api: u32) -> Result<Option<Quality>, Error> {
         self.ask(market, "quality", api).await
@@ -311,15 +331,30 @@ fn unwrapped(market: &Marketplace, name: &str, returned: Returned) -> Result<Vec
     match returned.data.split_first() {
         Some((0, rest)) => Ok(rest.to_vec()),
         // The contract could not read the input, or has no such message.
-        Some((1, _)) => Err(Error::Incompatible(format!("{:?} has no message `{name}`", market.contract))),
-        _ => Err(other_contract(market)),
+        Some((1, _)) => Err(other_contract(market, &format!("the contract there has no message `{name}`"))),
+        _ => Err(other_contract(market, &odd_answer(name))),
     }
 }
 
-fn other_contract(market: &Marketplace) -> Error {
+/// Why a message was not carried out at all.
+fn unanswered(market: &Marketplace, refusal: Refusal) -> Error {
+    match refusal.code.as_str() {
+        "Contracts::ContractNotFound" => other_contract(market, "there is no contract at this address"),
+        // Contracts that ink did not make may end like this when a message is not theirs. The marketplace never does.
+        "Contracts::ContractTrapped" => other_contract(market, "the contract there breaks off"),
+        _ => refusal.into(),
+    }
+}
+
+fn odd_answer(name: &str) -> String {
+    format!("the contract there answers `{name}` as no marketplace does")
+}
+
+fn other_contract(market: &Marketplace, why: &str) -> Error {
     let address = crate::address::to_address(&market.contract, crate::address::DEFAULT_SS58_PREFIX);
-    let remedy = "give the marketplace's address";
-    Refusal::foreseen("Marketplace::NoContract", format!("{address} is no marketplace"), remedy).into()
+    let remedy = "give the address of a marketplace on this chain: the one that `cairn contract instantiate \
+                  marketplace.contract` printed when it was made, of the same release as this program";
+    Refusal::foreseen("Marketplace::NoMarketplace", format!("{address} is no marketplace: {why}"), remedy).into()
 }
 
 #[cfg(test)]
@@ -365,7 +400,20 @@ mod tests {
         let market = Marketplace { contract: [1; 32].into() };
         let answer = |data: &[u8]| unwrapped(&market, "api", Returned { reverted: false, data: data.to_vec() });
         assert_eq!(answer(&[0, 7]).expect("fine"), [7]);
-        assert!(matches!(answer(&[1, 1]), Err(Error::Incompatible(_))));
-        assert!(answer(&[]).is_err() && answer(&[9]).is_err());
+        let refusal = |error: Error| match error {
+            Error::Refused(refusal) => *refusal,
+            other => panic!("{other}"),
+        };
+        let address = crate::address::to_address(&market.contract, crate::address::DEFAULT_SS58_PREFIX);
+        for data in [&[1, 1][..], &[1], &[], &[9]] {
+            let refusal = refusal(answer(data).expect_err("is no answer of a marketplace"));
+            assert_eq!(refusal.code, "Marketplace::NoMarketplace");
+            assert!(refusal.reason.starts_with(&format!("{address} is no marketplace: ")), "{}", refusal.reason);
+            assert!(refusal.remedy.expect("what to do").contains("the address of a marketplace"));
+        }
+        let unanswered = |code: &str| refusal(unanswered(&market, Refusal::foreseen(code, "x", "y")));
+        assert!(unanswered("Contracts::ContractNotFound").reason.ends_with("there is no contract at this address"));
+        assert_eq!(unanswered("Contracts::ContractTrapped").code, "Marketplace::NoMarketplace");
+        assert_eq!(unanswered("Contracts::OutOfGas").code, "Contracts::OutOfGas", "says nothing of what is there");
     }
 }

@@ -13,7 +13,7 @@ use hyper::{
 };
 use serde_json::json;
 
-use super::Call;
+use super::{badge, Call};
 use crate::{
     context::Context,
     failure::{failed, refused, usage, Result},
@@ -28,10 +28,23 @@ const SHOWN_BYTES_MAX: usize = 16 << 20;
 /// Calls an API once.
 pub async fn call(context: &Context, args: Call) -> Result<Report> {
     let call = read(&args)?;
-    let consumer = args.spending.consumer(context).await?;
-    let progress = context.output.progress("calling");
-    let response = consumer.call(&args.name, call).await.map_err(explain)?;
-    drop(progress);
+    let response = match (&args.badge, &args.key) {
+        (Some(badge), Some(key)) => {
+            let user = badge::user(context, badge, key, &args.spending).await?;
+            if user.name() != args.name {
+                return Err(usage(format!("the badge is for `{}`, not for `{}`", user.name(), args.name)));
+            }
+            let _progress = context.output.progress("calling");
+            user.call(call).await.map_err(badge::explain)?
+        },
+        _ => {
+            let consumer = args.spending.consumer(context).await?;
+            let _progress = context.output.progress("calling");
+            let called = consumer.call(&args.name, call).await.map_err(explain);
+            consumer.remember();
+            called?
+        },
+    };
     let (head, mut body) = response.into_parts();
     let shown = context.output.is_json();
     let mut all = Vec::new();

@@ -2,7 +2,10 @@
 
 //! What an API has earned.
 
-use cairn_api::ledger::{Ledger, Who};
+use cairn_api::{
+    ledger::{Ledger, Who},
+    market::now_ms,
+};
 use cairn_client::AccountId;
 use serde_json::{json, Value};
 
@@ -25,13 +28,18 @@ pub async fn earnings(context: &Context, api: u32, redeem: bool, place: &PlaceAr
     let path =
         data.folder(context, market.place(), "provider", &provider)?.join(api.to_string()).join("vouchers.journal");
     let books = Ledger::read(&path)?;
-    let mut accounts: Vec<_> = books.into_iter().collect();
+    let mut accounts: Vec<_> = books.accounts.into_iter().collect();
     accounts.sort_by_key(|(who, _)| *who);
     let (mut rows, mut json) = (Vec::new(), Vec::new());
     let (mut due_all, mut redeemed_now) = (0u128, 0u128);
     for (who, counts) in accounts {
         let Who { consumer, signer, epoch } = who;
         let standing = market.standing(consumer, signer, api, true).await?;
+        let used = books.plans.get(&consumer).copied().unwrap_or_default();
+        let plan = match market.subscription(consumer, api).await? {
+            Some(paid) => used.left(&paid, now_ms()),
+            None => None,
+        };
         let paid = standing.filter(|standing| standing.signer.epoch == epoch).map(|standing| standing.paid.value);
         let redeemed = counts.redeemed.max(paid.unwrap_or(0));
         let mut due = counts.best.as_ref().map_or(0, |(voucher, _)| voucher.value.saturating_sub(redeemed));
@@ -57,10 +65,12 @@ pub async fn earnings(context: &Context, api: u32, redeem: bool, place: &PlaceAr
             token.format(counts.spent),
             token.format(counts.value),
             token.format(due),
+            plan.map_or_else(|| "-".into(), |plan| format!("{} of {}", plan.left, plan.units)),
         ]);
         json.push(json!({
             "consumer": consumer, "epoch": epoch, "calls": counts.calls, "units": counts.units,
             "used": token.json(counts.spent), "promised": token.json(counts.value), "due": token.json(due),
+            "plan": plan.map(|plan| json!({ "units": plan.units, "left": plan.left, "until_ms": plan.until_ms })),
         }));
     }
     if rows.is_empty() && redeem {
@@ -72,7 +82,7 @@ pub async fn earnings(context: &Context, api: u32, redeem: bool, place: &PlaceAr
         ("redeemed now", token.format(redeemed_now)),
         ("due", token.format(due_all)),
     ];
-    let header = ["consumer", "calls", "used", "promised", "due"];
+    let header = ["consumer", "calls", "used", "promised", "due", "plan's units left"];
     let text = format!("{}\n{}", fields(summary), table(&header, &rows));
     let json = json!({
         "api": api, "redeemed": token.json(quality.value), "redeemed_now": token.json(redeemed_now),

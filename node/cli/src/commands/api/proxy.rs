@@ -90,12 +90,16 @@ pub async fn proxy(context: &Context, args: Proxy) -> Result<Report> {
     let gate = Gate { hosts: args.allow_host, origins: args.allow_origin };
     let local = Arc::new(Local { consumer: consumer.clone(), gate });
     let serving = tokio::spawn(http::serve(listener, None, Limits::default(), local, stopping));
+    let keeping_up = tokio::spawn(consumer.clone().keep_up());
     let stopped = stop_signal().await;
     stop.send_replace(true);
     let _ = serving.await;
     if let Some(metrics) = metrics {
         let _ = metrics.await;
     }
+    keeping_up.abort();
+    let _ = keeping_up.await;
+    consumer.remember();
     stopped?;
     Ok(Report::new("stopped", json!({ "status": "stopped", "state": consumer.status() })))
 }

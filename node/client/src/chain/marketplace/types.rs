@@ -273,6 +273,21 @@ pub struct Quality {
     pub stars_weight: u128,
 }
 
+/// What one consumer paid, attested and rated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Patron {
+    /// Calls that were paid for.
+    pub calls: u64,
+    /// Coins that were paid.
+    pub value: u128,
+    /// Calls that were attested.
+    pub attested_calls: u64,
+    /// The rating, or 0.
+    pub stars: u8,
+    /// What it weighs.
+    pub stars_weight: u128,
+}
+
 impl Quality {
     /// The mean rating, 1 to 5, if there is one.
     pub fn stars(&self) -> Option<f64> {

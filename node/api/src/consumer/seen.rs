@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What was seen of providers, kept over restarts: a file that is written now and then. No money depends on it, so one that is
+//! damaged or gone is no reason not to start.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use cairn_client::chain::marketplace::Subscription;
+use serde::{Deserialize, Serialize};
+
+use super::picker::{Score, Tally};
+use crate::plan::PlanUse;
+
+/// The file in a consumer's folder.
+pub const SEEN_FILE: &str = "seen.json";
+/// APIs that are remembered.
+const APIS_MAX: usize = 2_000;
+/// Bytes of a file that is read.
+const FILE_BYTES_MAX: u64 = 2 << 20;
+/// The form of the file.
+const VERSION: u32 = 1;
+
+/// What was seen of the provider of one API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// [`Score::good`].
+    pub good: f64,
+    /// [`Score::latency_ms`].
+    pub latency_ms: f64,
+    /// [`Score::garbage`].
+    pub garbage: u32,
+    /// [`Score::calls`].
+    pub calls: u64,
+    /// It answered garbage, and is not asked until then, in milliseconds since 1970.
+    pub avoided_until_ms: Option<u64>,
+    /// All calls, as they are attested on chain.
+    pub tally: Tally,
+    /// What is used of the plan.
+    pub plan: PlanUse,
+    /// When this was written last, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Whole {
+    version: u32,
+    apis: BTreeMap<u32, Seen>,
+}
+
+impl Seen {
+    /// Of a score as it is now.
+    pub(super) fn of(score: &Score, plan: PlanUse, now: Instant, now_ms: u64) -> Self {
+        Self {
+            good: score.good,
+            latency_ms: score.latency_ms,
+            garbage: score.garbage,
+            calls: score.calls,
+            avoided_until_ms: score.avoided_for(now).map(|rest| now_ms.saturating_add(millis(rest))),
+            tally: score.tally,
+            plan,
+            at_ms: now_ms,
+        }
+    }
+
+    /// Puts it into a score that begins. Whatever the file says stays within what can be.
+    pub(super) fn restore(&self, score: &mut Score, now: Instant, now_ms: u64) {
+        if self.good.is_finite() && self.latency_ms.is_finite() {
+            (score.good, score.latency_ms) = (self.good.clamp(0.0, 1.0), self.latency_ms.clamp(0.0, 600_000.0));
+        }
+        (score.garbage, score.calls, score.tally) = (self.garbage, self.calls, self.tally);
+        let rest = self.avoided_until_ms.map_or(0, |until| until.saturating_sub(now_ms));
+        score.avoid_for(now, Duration::from_millis(rest));
+    }
+
+    /// What is left of a plan that the chain tells of, as far as this machine knows.
+    pub fn plan_left(&self, of: &Subscription, now_ms: u64) -> Option<crate::plan::Left> {
+        self.plan.left(of, now_ms)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Reads what was seen; nothing if there is no file.
+///
+/// # Errors
+/// Of the system, or the file is none of these.
+pub fn read(folder: &Path) -> io::Result<BTreeMap<u32, Seen>> {
+    let file = match File::open(folder.join(SEEN_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    let wrong = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_string());
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(wrong("it is too big"));
+    }
+    let whole: Whole = serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()))?;
+    if whole.version != VERSION {
+        return Err(wrong("it is of another version"));
+    }
+    Ok(whole.apis.into_iter().take(APIS_MAX).collect())
+}
+
+/// Writes what was seen, in the place of what was there. Of too many, those seen last are kept.
+///
+/// # Errors
+/// Of the system.
+pub(super) fn write(folder: &Path, apis: &BTreeMap<u32, Seen>) -> io::Result<()> {
+    let mut kept: Vec<(u32, Seen)> = apis.iter().map(|(api, seen)| (*api, *seen)).collect();
+    kept.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.at_ms));
+    kept.truncate(APIS_MAX);
+    let whole = Whole { version: VERSION, apis: kept.into_iter().collect() };
+    let new = folder.join("seen.new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(&serde_json::to_vec(&whole).map_err(io::Error::other)?)?;
+    fs::rename(new, folder.join(SEEN_FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_client::chain::marketplace::Quality;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_was_seen_is_there_again() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let (now, now_ms) = (Instant::now(), 1_000_000_000_000);
+        assert!(read(dir.path()).expect("none yet").is_empty());
+        let mut score = Score::new(&Quality::default());
+        score.answered(Duration::from_millis(40));
+        score.was_garbage(now);
+        let used = PlanUse { began_ms: 7, period: 1, used: 3 };
+        let seen = Seen::of(&score, used, now, now_ms);
+        write(dir.path(), &BTreeMap::from([(9, seen)])).expect("written");
+        let found = read(dir.path()).expect("whole")[&9];
+        assert_eq!(found, seen);
+        // An hour later the pause is over; half of it later it isn't.
+        let mut again = Score::new(&Quality::default());
+        found.restore(&mut again, now, now_ms + 300_000);
+        assert!(again.is_avoided(now + Duration::from_secs(299)) && !again.is_avoided(now + Duration::from_secs(301)));
+        assert_eq!((again.good, again.calls, again.garbage, again.tally), (score.good, 2, 1, score.tally));
+        let mut again = Score::new(&Quality::default());
+        found.restore(&mut again, now, now_ms + 3_600_000);
+        assert!(!again.is_avoided(now));
+        assert_eq!(found.plan, used);
+    }
+
+    #[test]
+    fn a_file_that_says_nonsense_says_nothing() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        for text in ["", "{", "[]", r#"{"version":2,"apis":{}}"#, r#"{"version":1,"apis":{"-1":{}}}"#] {
+            fs::write(dir.path().join(SEEN_FILE), text).expect("written");
+            assert!(read(dir.path()).is_err(), "{text}");
+        }
+        fs::write(dir.path().join(SEEN_FILE), vec![b' '; FILE_BYTES_MAX as usize + 1]).expect("written");
+        assert!(read(dir.path()).expect_err("big").to_string().contains("too big"));
+    }
+
+    #[test]
+    fn the_file_is_bounded() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let many = (0..APIS_MAX as u32 + 50).map(|api| (api, Seen { at_ms: api.into(), ..Seen::default() }));
+        write(dir.path(), &many.collect()).expect("written");
+        let found = read(dir.path()).expect("whole");
+        assert_eq!((found.len(), found.keys().next()), (APIS_MAX, Some(&50)), "the oldest are gone");
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_a_score_impossible(good: f64, latency_ms: f64, garbage: u32, calls: u64, until: u64, now_ms: u64) {
+            let seen = Seen { good, latency_ms, garbage, calls, avoided_until_ms: Some(until), ..Seen::default() };
+            let (now, mut score) = (Instant::now(), Score::new(&Quality::default()));
+            seen.restore(&mut score, now, now_ms);
+            prop_assert!(score.quality().is_finite() && score.quality() > 0.0);
+            prop_assert!(!score.is_avoided(now + Duration::from_secs(3 * 86_400)), "nobody is avoided for ever");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is paid without a voucher for each step: plans, and badges for a consumer's users. Real servers, proxies, chain, contract.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Cli, EXIT } from './lib/cli.mjs';
+import { ApiProvider, ApiProxy, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
+import { Network } from './lib/network.mjs';
+import { seconds, until } from './lib/wait.mjs';
+
+const UNITS = 100;
+const consumer = '//Dave';
+/** No calls but those that are asked for. */
+const exactly = ['--cross-check-every', '1000000'];
+
+describe('plans and badges', { concurrency: false, timeout: seconds(900) }, () => {
+  let network, cli, market, upstream, provider, openapi;
+  const file = (name) => join(network.dir, name);
+  const as = (account) => ['--account', account, '--yes'];
+  const inMarket = (...args) => ['--contract', market, ...args];
+  const fund = (data, ...args) => cli.ok('api', 'fund', ...inMarket('--data', data, ...args), ...as(consumer));
+  const plans = (data, ...args) => cli.ok('api', 'plans', String(provider.api), ...inMarket('--data', data, ...args), ...as(consumer));
+  const calls = async (proxy, from, count) => {
+    const answers = await Promise.all(Array.from({ length: count }, (_, i) => proxy.get(`/squares/square/${from + i}`)));
+    for (const answer of answers) assert.equal(answer.status, 200, await answer.clone().text());
+  };
+  /** A provider is killed, once its books say that so much is left, and comes back. */
+  const killed = async (which, left) => {
+    await until('its books are written', async () => (await which.earnings()).consumers[0].plan.left === left);
+    await which.process.kill();
+    await which.start();
+  };
+
+  before(async () => {
+    network = await Network.dev();
+    const [node] = network.nodes;
+    await node.waitFinalized(2);
+    cli = new Cli({ dir: network.dir, url: node.url });
+    market = await deployMarketplace(cli, node);
+    openapi = network.file('squares.yaml', SQUARES);
+    upstream = await Upstream.start();
+    provider = await ApiProvider.start({
+      network, cli, market, name: 'squares', openapi, account: '//Bob', upstream, price: '0.001', args: ['--redeem-after', '100000'],
+    });
+    await cli.ok('api', 'plans', String(provider.api), ...inMarket('--add', 'hundred', '--price', '1', '--units', String(UNITS)), ...as('//Bob'));
+    await fund(file('first'), '--deposit', '20', '--cap', '10');
+    await plans(file('first'), '--subscribe', '0');
+  });
+
+  after(async () => {
+    await provider?.process.stop();
+    await upstream?.close();
+    await network?.close();
+  });
+
+  test('a plan pays for its units, over a kill of the provider, and then vouchers do', async () => {
+    assert.equal((await plans(file('first'))).subscription.left, UNITS);
+    // Caps are for what vouchers promise: a call over the cap for one is covered all the same.
+    const proxy = await ApiProxy.start({ network, cli, market, account: consumer, data: file('first'), args: [...exactly, '--cap-call', '0.0001'] });
+    try {
+      await calls(proxy, 0, 60);
+      const seller = await proxy.seller('squares', provider.api);
+      assert.equal(seller.promised, '0');
+      assert.equal(seller.plan.left, UNITS - 60);
+      assert.equal(await provider.metric('cairn_api_plan_calls_total'), 60);
+      await killed(provider, UNITS - 60);
+      await calls(proxy, 60, 40);
+      assert.equal((await proxy.seller('squares', provider.api)).promised, '0', 'no voucher for any of them');
+      assert.equal(upstream.calls, UNITS);
+      const refused = await proxy.get('/squares/square/100');
+      assert.equal(refused.status, 402);
+      assert.match((await refused.json()).error, /cap for one call/);
+      await proxy.process.stop();
+      assert.equal((await plans(file('first'))).subscription.left, 0, 'this machine knows');
+      await proxy.start([...exactly, '--cap-call', '0.01']);
+      await calls(proxy, 101, 1);
+      assert.ok(BigInt((await proxy.seller('squares', provider.api)).promised) >= 1_000_000_000n, 'by voucher');
+      assert.equal(upstream.calls, UNITS + 1);
+      const { consumers: [{ plan }] } = await provider.earnings();
+      assert.deepEqual([plan.units, plan.left], [UNITS, 0]);
+    } finally {
+      await proxy.process.stop();
+    }
+  });
+
+  test('another signer of the same consumer has no units anew', async () => {
+    await fund(file('second'), '--cap', '5');
+    const proxy = await ApiProxy.start({
+      network, cli, market, account: consumer, label: 'second', data: file('second'), args: [...exactly, '--cap-total', '0', '--cap-day', '0'],
+    });
+    try {
+      const before = upstream.calls;
+      const refused = await proxy.get('/squares/square/1');
+      assert.equal(refused.status, 402);
+      assert.match((await refused.json()).error, /cap of 0 plancks/);
+      assert.equal(upstream.calls, before);
+      assert.equal((await proxy.seller('squares', provider.api)).plan.left, 0, 'the provider has said so');
+    } finally {
+      await proxy.process.stop();
+    }
+  });
+
+  test('one more period of the plan is no more units in this one', async () => {
+    await plans(file('second'), '--subscribe', '0');
+    const { subscription } = await plans(file('second'));
+    assert.equal(subscription.left, 0);
+    assert.ok(subscription.ends_ms - subscription.began_ms === 60 * 86_400_000);
+  });
+
+  describe('badges', { concurrency: false }, () => {
+    let other;
+    const user = {};
+    const badge = (name, units, ...args) => cli.ok('api', 'badge', '--api', String(other.api), '--user', user.key, '--units', String(units),
+      '--out', file(name), ...inMarket('--data', file('first'), ...args), ...as(consumer));
+    /** A user has no account, and no folder of a consumer. */
+    const call = (name, key = 'user.key', api = 'cubes', path = '/square/12') => new Cli({ dir: file('users-home'), url: cli.url })
+      .run('api', 'call', api, path, '--badge', file(name), '--key', file(key));
+
+    before(async () => {
+      // An API of another provider, with a plan of its own.
+      other = await ApiProvider.start({
+        network, cli, market, name: 'cubes', openapi, account: '//Charlie', upstream, price: '0.001', args: ['--redeem-after', '100000'],
+      });
+      const number = String(other.api);
+      await cli.ok('api', 'plans', number, ...inMarket('--add', 'p', '--price', '1', '--units', '1000'), ...as('//Charlie'));
+      await cli.ok('api', 'plans', number, ...inMarket('--data', file('first'), '--subscribe', '0'), ...as(consumer));
+      mkdirSync(file('users-home'));
+      user.key = (await cli.ok('api', 'badge', '--new-key', file('user.key'))).user;
+      await cli.ok('api', 'badge', '--new-key', file('stranger.key'));
+    });
+    after(() => other?.process.stop());
+
+    test('a user without an account calls at the cost of the plan, up to its badge, over a kill', async () => {
+      await badge('three.json', 3);
+      for (const left of [2, 1]) {
+        const { code, json, stderr } = await call('three.json');
+        assert.equal(code, EXIT.done, stderr);
+        assert.deepEqual(json.body, { n: 12, square: 144 });
+        assert.equal(json.headers['cairn-badge-left'], String(left));
+        assert.equal(json.headers['cairn-credit'], undefined, 'nothing is told of the consumer');
+      }
+      await killed(other, 998);
+      assert.equal((await call('three.json')).json.headers['cairn-badge-left'], '0');
+      const over = await call('three.json');
+      assert.equal(over.code, EXIT.refused, over.stderr);
+      assert.match(over.stderr, /units are used up/);
+      const { consumers: [{ plan }] } = await other.earnings();
+      assert.equal(plan.left, 997, 'the consumer has paid');
+      // Units are a total.
+      await badge('five.json', 5);
+      assert.equal((await call('five.json')).json.headers['cairn-badge-left'], '1');
+    });
+
+    test('what is not answered costs no units', async () => {
+      const broken = await call('five.json', 'user.key', 'cubes', '/broken');
+      assert.equal(broken.code, EXIT.failed, broken.stderr);
+      assert.equal((await call('five.json')).json.headers['cairn-badge-left'], '0');
+    });
+
+    test('a badge serves nobody else, nothing else, and not when it was changed', async () => {
+      const stranger = await call('five.json', 'stranger.key');
+      assert.equal(stranger.code, EXIT.usage);
+      assert.match(stranger.stderr, /another user's/);
+      const elsewhere = await call('five.json', 'user.key', 'squares');
+      assert.equal(elsewhere.code, EXIT.usage);
+      assert.match(elsewhere.stderr, /the badge is for `cubes`/);
+      const changed = JSON.parse(readFileSync(file('five.json'), 'utf8'));
+      const bytes = Buffer.from(changed.badge, 'base64url');
+      bytes.writeBigUInt64LE(1_000_000n, 168);
+      changed.badge = bytes.toString('base64url');
+      writeFileSync(file('forged.json'), JSON.stringify(changed));
+      const forged = await call('forged.json');
+      assert.equal(forged.code, EXIT.usage);
+      assert.match(forged.stderr, /signature is not its signer's/);
+      // The same bytes, said to the provider's proxy itself: a badge alone opens nothing.
+      const alone = await fetch(`${other.url}/square/1`, { headers: { 'cairn-session': '11'.repeat(16), 'cairn-badge': changed.badge } });
+      assert.equal(alone.status, 402);
+      assert.equal((await alone.json()).wanted, 'session');
+    });
+
+    test('a signer that is revoked has signed for nothing', async () => {
+      await badge('many.json', 1_000);
+      assert.equal((await call('many.json')).code, EXIT.done);
+      await fund(file('first'), '--revoke');
+      await until('it is refused', async () => (await call('many.json')).code === EXIT.refused);
+      const { code, stderr } = await cli.run('api', 'badge', '--api', String(other.api), '--user', user.key, '--units', '5',
+        ...inMarket('--data', file('first')), ...as(consumer));
+      assert.equal(code, EXIT.usage);
+      assert.match(stderr, /not authorised/);
+    });
+  });
+});
