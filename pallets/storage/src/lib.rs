@@ -301,8 +301,14 @@ pub mod pallet {
         Revoked { drive: DriveId, account: T::AccountId, from_generation: u32, to_generation: u32 },
         /// A grant has the drive's newest key.
         Rekeyed { drive: DriveId, account: T::AccountId, from_generation: u32, to_generation: u32 },
-        /// A drive has a new owner.
-        DriveTransferred { drive: DriveId, from: T::AccountId, to: T::AccountId },
+        /// A drive has a new owner, and another key for all that is written from now on.
+        DriveTransferred {
+            drive: DriveId,
+            from: T::AccountId,
+            to: T::AccountId,
+            from_generation: u32,
+            to_generation: u32,
+        },
         /// A drive's escrow ends within a period.
         DriveRunsDry { drive: DriveId, owner: T::AccountId, dry_block: u32 },
         /// A drive ended, and what was left of its escrow went to its owner.
@@ -597,7 +603,9 @@ pub mod pallet {
             Self::do_rekey(who, drive, sealed)
         }
 
-        /// Makes another account the drive's owner, with its escrow and its deposits.
+        /// Makes another account the drive's owner, with its escrow and its deposits, and turns the drive's key: what is written
+        /// from now on is not for the former owner. A grant of the new owner stays, and is how it is given the key of what is
+        /// there; so do all others.
         ///
         /// # Errors
         /// `DriveUnknown`, `NotOwner`, `AlreadyOwner`, `TooManyDrives`; an account that can't hold the deposit.
