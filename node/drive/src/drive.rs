@@ -11,7 +11,7 @@ use futures::{stream::StreamExt, FutureExt};
 use crate::{
     chain::{Chain, DriveState},
     contents::Contents,
-    keys::{DriveKey, SealingKey, ACCOUNT_SECRET_BYTES},
+    keys::{DriveKey, KeyError, SealingKey, ACCOUNT_SECRET_BYTES},
     manifest::{Head, LevelRef, ManifestError, Ranges, Root, Segment, Tree, SEGMENT_BYTES_MAX},
     page::{self, PageRef},
     read::StripeReader,
@@ -46,7 +46,8 @@ impl Access {
     /// What an account may do with a drive. Without a secret, only public drives can be read.
     ///
     /// # Errors
-    /// [`DriveError::Key`] if the account was given no key, or the drive's key was turned since.
+    /// [`DriveError::Key`] if the account was given no key, the drive's key was turned since, or the account owns it and can't open
+    /// what the former owner sealed to it.
     pub async fn of_account(
         chain: &dyn Chain,
         drive: &DriveState,
@@ -55,7 +56,13 @@ impl Access {
     ) -> Result<Self, DriveError> {
         let genesis = chain.genesis();
         if let (true, Some(secret)) = (drive.owner == account, secret) {
-            let key = DriveKey::of_owner(secret, &genesis, drive.id, drive.key_generation)?;
+            // A transfer turns a drive's key: nobody had one whose key was never turned before its owner.
+            let handed = match drive.key_generation {
+                0 => None,
+                _ => chain.grant(drive.id, account).await?,
+            };
+            let handed = handed.map(|grant| grant.sealed);
+            let key = owner_key(secret, account, &genesis, drive.id, drive.key_generation, handed.as_deref())?;
             return Ok(Access { key, may_write: true });
         }
         if let Some(secret) = secret {
@@ -71,9 +78,33 @@ impl Access {
             Visibility::Public(key) => {
                 Ok(Access { key: DriveKey::from_parts(drive.key_generation, key)?, may_write: false })
             },
-            Visibility::Private => Err(crate::keys::KeyError::NotForUs.into()),
+            Visibility::Private => Err(KeyError::NotForUs.into()),
         }
     }
+}
+
+/// The key of a drive's owner, of a generation; `handed` is what is sealed to it by a grant of its own drive: the former owner's key,
+/// if it had one.
+///
+/// # Errors
+/// [`KeyError::NotHanded`] if that can't be opened, or isn't of an earlier generation.
+pub fn owner_key(
+    secret: &[u8; ACCOUNT_SECRET_BYTES],
+    account: [u8; 32],
+    genesis: &[u8; 32],
+    drive: DriveId,
+    generation: u32,
+    handed: Option<&[u8]>,
+) -> Result<DriveKey, DriveError> {
+    let own = DriveKey::of_owner(secret, genesis, drive, generation)?;
+    let Some(sealed) = handed else { return Ok(own) };
+    let former = SealingKey::of_account(secret).open(&account, genesis, drive, sealed);
+    let former = former.map_err(|_| KeyError::NotHanded)?;
+    // Who granted its own drive to itself was given nothing.
+    if own.at(former.generation()).is_ok_and(|known| known == former) {
+        return Ok(own);
+    }
+    Ok(own.after(&former)?)
 }
 
 /// A drive at its newest version.

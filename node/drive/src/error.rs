@@ -119,6 +119,14 @@ pub enum DriveError {
     /// A link that is none.
     #[error("this is no link to files in a drive: {0}")]
     Link(&'static str),
+    /// A link to what is gone.
+    #[error("the link is dead: drive {drive} {why}")]
+    DeadLink {
+        /// Where it leads to.
+        drive: DriveId,
+        /// What became of it.
+        why: String,
+    },
     /// A source that doesn't give what it said.
     #[error("{0} changed while it was read; run the command again")]
     SourceChanged(String),
@@ -146,6 +154,10 @@ impl DriveError {
             DriveError::Damaged { .. } => "`cairn versions` shows older versions; `--version` gets one",
             DriveError::Journal { .. } => "remove the file to begin anew",
             DriveError::NoVersion { .. } => "`cairn versions` lists them",
+            DriveError::Key(KeyError::NotHanded) => {
+                "its former owner has to tell you what was in it; `cairn drive close` ends it, and its escrow comes back"
+            },
+            DriveError::DeadLink { .. } => "ask whoever gave it to you for a new link: `cairn share --link` makes one",
             DriveError::Sealed(_) => "use the account that owns the drive, or that it is shared with",
             _ => return None,
         })

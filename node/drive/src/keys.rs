@@ -7,6 +7,9 @@
 //! - Generations run along a backward hash chain: with the key of one generation all earlier ones are known, and no later
 //!   one. Taking a reader's access away turns the key forward: what is written from then on is closed to it, what it could
 //!   read before stays so.
+//! - A drive that was handed to another owner has keys of several owners, each for the generations since it was theirs. The
+//!   transfer turns the key: what the new owner writes is under a key of its own from the first byte on, and the former owner's
+//!   last key, sealed to the new one, opens what was there.
 //! - Secrets are wiped when they are dropped, and no `Debug` shows one.
 
 use std::fmt;
@@ -23,11 +26,16 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 pub const GENERATIONS_MAX: u32 = 4096;
 /// Bytes of an account's expanded secret.
 pub const ACCOUNT_SECRET_BYTES: usize = 64;
-/// Bytes of a sealed key.
-pub const SEALED_BYTES: usize = 1 + 32 + PLAIN_BYTES + 16;
+/// Bytes of a sealed key of one owner.
+pub const SEALED_BYTES: usize = SEALED_OVERHEAD + KEY_BYTES;
+/// Owners whose keys one can have at a time.
+pub const OWNERS_MAX: usize = 5;
 
-const PLAIN_BYTES: usize = 4 + 32;
+const KEY_BYTES: usize = 4 + 32;
+const SEALED_OVERHEAD: usize = 1 + 32 + 16;
 const SEALED_FORMAT: u8 = 1;
+/// Of a key with keys of former owners.
+const SEALED_MANY_FORMAT: u8 = 2;
 const ROOT_CONTEXT: &str = "cairn/drive/root-key/v1";
 const STEP_CONTEXT: &str = "cairn/drive/key-generation/v1";
 const SEALING_CONTEXT: &str = "cairn/drive/sealing-key/v1";
@@ -54,6 +62,15 @@ pub enum KeyError {
     /// The sealed key is for somebody else, for another drive, or broken.
     #[error("the sealed key can't be opened with this account: ask the drive's owner to share it again")]
     NotForUs,
+    /// The account owns the drive, and can't open the key that was to come with it.
+    #[error("this account owns the drive, and no key that opens what is in it came with it")]
+    NotHanded,
+    /// There are as many owners' keys as can be handed on.
+    #[error(
+        "the drive had {} owners, and the keys of no more can be handed on: make a new drive and copy what is in it",
+        OWNERS_MAX
+    )]
+    TooManyOwners,
     /// The account's published key is none.
     #[error("the key that the account published is none: it has to publish another")]
     NoSealingKey,
@@ -73,10 +90,14 @@ pub fn random<const N: usize>() -> Result<[u8; N], KeyError> {
 }
 
 /// A key of a drive; with it everything of its generation and of earlier ones can be read.
+///
+/// # Correctness
+/// `former` are the last keys of former owners, the newest first, their generations falling and all below this one's.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct DriveKey {
     generation: u32,
     key: [u8; 32],
+    former: Vec<(u32, [u8; 32])>,
 }
 
 impl DriveKey {
@@ -92,7 +113,7 @@ impl DriveKey {
     ) -> Result<Self, KeyError> {
         let mut hasher = blake3::Hasher::new_derive_key(ROOT_CONTEXT);
         hasher.update(secret).update(genesis).update(&drive.to_le_bytes());
-        let newest = DriveKey { generation: GENERATIONS_MAX, key: *hasher.finalize().as_bytes() };
+        let newest = DriveKey { generation: GENERATIONS_MAX, key: *hasher.finalize().as_bytes(), former: Vec::new() };
         if generation >= GENERATIONS_MAX {
             return Err(KeyError::NoGeneration(generation));
         }
@@ -107,7 +128,20 @@ impl DriveKey {
         if generation >= GENERATIONS_MAX {
             return Err(KeyError::NoGeneration(generation));
         }
-        Ok(DriveKey { generation, key })
+        Ok(DriveKey { generation, key, former: Vec::new() })
+    }
+
+    /// The owner's key with what a former owner handed over, which opens what was there before.
+    ///
+    /// # Errors
+    /// [`KeyError::NotHanded`] if that isn't a key of an earlier generation: it would be the former owner's, and known to it, that
+    /// is written under.
+    pub fn after(mut self, handed: &DriveKey) -> Result<Self, KeyError> {
+        if handed.generation >= self.generation {
+            return Err(KeyError::NotHanded);
+        }
+        self.former = handed.all().collect();
+        Ok(self)
     }
 
     /// The key of this or an earlier generation.
@@ -115,13 +149,29 @@ impl DriveKey {
     /// # Errors
     /// [`KeyError::Later`] for a later one.
     pub fn at(&self, generation: u32) -> Result<Self, KeyError> {
-        let steps = self.generation.checked_sub(generation);
-        let steps = steps.ok_or(KeyError::Later { have: self.generation, wanted: generation })?;
-        let mut key = Zeroizing::new(self.key);
-        for _ in 0..steps {
-            *key = blake3::derive_key(STEP_CONTEXT, &*key);
+        if generation > self.generation {
+            return Err(KeyError::Later { have: self.generation, wanted: generation });
         }
-        Ok(DriveKey { generation, key: *key })
+        let of_owner = self.all().enumerate().filter(|(_, (newest, _))| *newest >= generation).last();
+        let (index, (newest, mut key)) = of_owner.expect("because its own generation is late enough");
+        for _ in generation..newest {
+            let later = Zeroizing::new(key);
+            key = blake3::derive_key(STEP_CONTEXT, &*later);
+        }
+        let former = self.former.get(index..).unwrap_or_default().to_vec();
+        let found = DriveKey { generation, key, former };
+        key.zeroize();
+        Ok(found)
+    }
+
+    /// This key and those of former owners, the newest first.
+    fn all(&self) -> impl Iterator<Item = (u32, [u8; 32])> + '_ {
+        [(self.generation, self.key)].into_iter().chain(self.former.iter().copied())
+    }
+
+    /// It opens what former owners wrote, too.
+    pub fn has_former(&self) -> bool {
+        !self.former.is_empty()
     }
 
     /// Which of the drive's keys it is.
@@ -178,11 +228,8 @@ impl SealingKey {
         drive: DriveId,
         sealed: &[u8],
     ) -> Result<DriveKey, KeyError> {
-        let sealed: &[u8; SEALED_BYTES] = sealed.try_into().map_err(|_| KeyError::NotForUs)?;
-        let (encapped, ciphertext) = sealed[1..].split_at(32);
-        if sealed[0] != SEALED_FORMAT {
-            return Err(KeyError::NotForUs);
-        }
+        let (format, rest) = sealed.split_first().ok_or(KeyError::NotForUs)?;
+        let (encapped, ciphertext) = rest.split_at_checked(32).ok_or(KeyError::NotForUs)?;
         let encapped = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapped).map_err(|_| KeyError::NotForUs)?;
         let plain = hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
@@ -193,8 +240,26 @@ impl SealingKey {
             account,
         );
         let plain = Zeroizing::new(plain.map_err(|_| KeyError::NotForUs)?);
-        let (generation, key) = Decode::decode(&mut &plain[..]).map_err(|_| KeyError::NotForUs)?;
-        DriveKey::from_parts(generation, key)
+        let (keys, rest) = plain.as_chunks::<KEY_BYTES>();
+        let fits = match *format {
+            SEALED_FORMAT => keys.len() == 1,
+            SEALED_MANY_FORMAT => (2..=OWNERS_MAX).contains(&keys.len()),
+            _ => false,
+        };
+        if !fits || !rest.is_empty() {
+            return Err(KeyError::NotForUs);
+        }
+        // From the oldest to the newest.
+        let mut found: Option<DriveKey> = None;
+        for bytes in keys.iter().rev() {
+            let (generation, key) = Decode::decode(&mut &bytes[..]).map_err(|_| KeyError::NotForUs)?;
+            let next = DriveKey::from_parts(generation, key)?;
+            found = Some(match found {
+                Some(former) => next.after(&former).map_err(|_| KeyError::NotForUs)?,
+                None => next,
+            });
+        }
+        found.ok_or(KeyError::NotForUs)
     }
 }
 
@@ -207,7 +272,7 @@ impl fmt::Debug for SealingKey {
 /// Seals a drive's key to an account that published `public`.
 ///
 /// # Errors
-/// [`KeyError::NoSealingKey`] if that is no key.
+/// [`KeyError::NoSealingKey`] if that is no key, [`KeyError::TooManyOwners`] if it doesn't fit.
 pub fn seal(
     key: &DriveKey,
     account: &[u8; 32],
@@ -216,7 +281,14 @@ pub fn seal(
     drive: DriveId,
 ) -> Result<Vec<u8>, KeyError> {
     let public = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(public).map_err(|_| KeyError::NoSealingKey)?;
-    let plain = Zeroizing::new((key.generation, key.key).encode());
+    let format = if key.has_former() { SEALED_MANY_FORMAT } else { SEALED_FORMAT };
+    let mut plain = Zeroizing::new(Vec::with_capacity(OWNERS_MAX * KEY_BYTES));
+    for one in key.all() {
+        if plain.len() >= OWNERS_MAX * KEY_BYTES {
+            return Err(KeyError::TooManyOwners);
+        }
+        one.encode_to(&mut *plain);
+    }
     let (encapped, ciphertext) = hpke::single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
         &OpModeS::Base,
         &public,
@@ -225,8 +297,8 @@ pub fn seal(
         account,
     )
     .map_err(|_| KeyError::NoSealingKey)?;
-    let mut sealed = Vec::with_capacity(SEALED_BYTES);
-    sealed.push(SEALED_FORMAT);
+    let mut sealed = Vec::with_capacity(SEALED_OVERHEAD + plain.len());
+    sealed.push(format);
     sealed.extend_from_slice(&encapped.to_bytes());
     sealed.extend_from_slice(&ciphertext);
     Ok(sealed)
@@ -298,6 +370,70 @@ mod tests {
         }
         assert_eq!(bob.open(&[2; 32], &GENESIS, 5, &sealed[..SEALED_BYTES - 1]), Err(KeyError::NotForUs));
         assert!(seal(&key(4), &[2; 32], &[0; 32], &GENESIS, 5).is_err(), "the neutral point is no key");
+    }
+
+    /// Alice's drive, handed to Bob at generation 3, and to Carol at generation 6.
+    fn handed() -> (DriveKey, DriveKey, DriveKey) {
+        let of =
+            |secret: [u8; 64], generation| DriveKey::of_owner(&secret, &GENESIS, 5, generation).expect("a generation");
+        let alices = of([1; 64], 3);
+        let bobs = of([2; 64], 6).after(&alices).expect("later");
+        let carols = of([3; 64], 9).after(&bobs).expect("later");
+        (alices, bobs, carols)
+    }
+
+    #[test]
+    fn each_generation_has_the_key_of_who_owned_the_drive_then() {
+        let (alices, bobs, carols) = handed();
+        for generation in 0..=9 {
+            let found = carols.at(generation).expect("earlier");
+            let of = match generation {
+                0..=3 => alices.at(generation),
+                4..=6 => bobs.at(generation),
+                _ => DriveKey::of_owner(&[3; 64], &GENESIS, 5, generation),
+            };
+            let of = of.expect("earlier");
+            assert_eq!((found.expose(), found.name()), (of.expose(), of.name()), "{generation}");
+            assert_eq!(found.has_former(), generation > 3);
+            for earlier in 0..=generation {
+                assert_eq!(found.at(earlier), carols.at(earlier), "{earlier} from {generation}");
+            }
+        }
+        assert_eq!(carols.at(10), Err(KeyError::Later { have: 9, wanted: 10 }));
+        assert!(alices.at(4).is_err(), "who gave it away can't read what is written then");
+    }
+
+    #[test]
+    fn nobody_is_made_to_write_under_a_key_that_another_knows() {
+        let (alices, bobs, _) = handed();
+        for generation in [0, 3] {
+            let new = DriveKey::of_owner(&[4; 64], &GENESIS, 5, generation).expect("a generation");
+            assert_eq!(new.after(&alices), Err(KeyError::NotHanded));
+        }
+        let new = DriveKey::of_owner(&[4; 64], &GENESIS, 5, 5).expect("a generation");
+        assert_eq!(new.after(&bobs), Err(KeyError::NotHanded));
+    }
+
+    #[test]
+    fn keys_of_former_owners_are_sealed_along_up_to_a_number() {
+        let carol = SealingKey::of_account(&[3; 64]);
+        let sealed = |key: &DriveKey| seal(key, &[2; 32], &carol.public(), &GENESIS, 5);
+        let (_, _, mut key) = handed();
+        let mut owners = 3;
+        loop {
+            let Ok(bytes) = sealed(&key) else { break };
+            assert!(bytes.len() <= cairn_primitives::storage::SEALED_BYTES_MAX as usize);
+            assert_eq!(carol.open(&[2; 32], &GENESIS, 5, &bytes).expect("for Carol"), key);
+            for position in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[position] ^= 3;
+                assert_eq!(carol.open(&[2; 32], &GENESIS, 5, &changed), Err(KeyError::NotForUs), "byte {position}");
+            }
+            owners += 1;
+            let next = DriveKey::of_owner(&[owners; 64], &GENESIS, 5, 9 + u32::from(owners)).expect("a generation");
+            key = next.after(&key).expect("later");
+        }
+        assert_eq!((usize::from(owners), sealed(&key)), (OWNERS_MAX + 1, Err(KeyError::TooManyOwners)));
     }
 
     #[test]

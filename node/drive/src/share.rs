@@ -6,7 +6,8 @@
 //! cairn:<first 4 bytes of the genesis hash, hex>/<drive>/<stripe>.<units>.<page id, hex>#<key, hex>
 //! ```
 //! The page is a segment of its own, under a key of its own: it has the keys of the files that it names, and the ids of their
-//! stripes. What is behind the `#` is never sent to anybody.
+//! stripes. What is behind the `#` is never sent to anybody. Stripes are where they were when the link was made: when a drive is
+//! trimmed of them, live files are moved on and the link is dead.
 
 use std::fmt;
 
@@ -83,21 +84,47 @@ impl Link {
         Ok(link)
     }
 
-    /// Opens what it names.
+    /// Opens what it names; errors in reading that are to be explained by what comes with it.
     ///
     /// # Errors
-    /// [`DriveError::Link`] if it is for another chain; otherwise as a drive.
-    pub async fn open(&self, session: &Session) -> Result<Contents, DriveError> {
+    /// [`DriveError::Link`] if it is for another chain, [`DriveError::DeadLink`] if what it names is gone; otherwise as a drive.
+    pub async fn open(&self, session: &Session) -> Result<(Contents, Lead), DriveError> {
         if session.chain.genesis()[..4] != self.genesis {
             return Err(DriveError::Link("it is for another chain; use a node of that one"));
         }
-        let state = find(&*session.chain, self.drive).await?;
+        let state = find(&*session.chain, self.drive).await.map_err(|error| match error {
+            DriveError::NoDrive(drive) => DriveError::DeadLink { drive, why: "has ended".into() },
+            other => other,
+        })?;
+        let lead = Lead { drive: state.id, trimmed: state.trimmed_units > 0 };
         let vaults = std::sync::Arc::new(Vaults::new(std::sync::Arc::clone(&session.network), &state));
         let reader = StripeReader::new(state.id, state.coding, vaults);
         let key = DriveKey::from_parts(0, *self.key)?;
-        let bytes = reader.part(&self.page, &key, SEGMENT_BYTES_MAX).await?;
+        let bytes = reader.part(&self.page, &key, SEGMENT_BYTES_MAX).await.map_err(|error| lead.explain(error))?;
         let segment = Segment::from_bytes(&bytes, state.coding)?;
-        Ok(Contents::new(Tree::from_segments([&segment])?, segment.tables, key, reader))
+        Ok((Contents::new(Tree::from_segments([&segment])?, segment.tables, key, reader), lead))
+    }
+}
+
+/// Where a link leads to, as far as that says why something can't be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Lead {
+    drive: DriveId,
+    trimmed: bool,
+}
+
+impl Lead {
+    /// What an error means to who follows a link: what can't be read of a drive that was trimmed is most likely gone.
+    pub fn explain(&self, error: DriveError) -> DriveError {
+        match error {
+            DriveError::Unreadable { failures, .. } if self.trimmed => DriveError::DeadLink {
+                drive: self.drive,
+                why: format!(
+                    "was trimmed, and no longer has what the link leads to, unless just its vaults don't answer ({failures})"
+                ),
+            },
+            other => other,
+        }
     }
 }
 

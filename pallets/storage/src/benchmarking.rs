@@ -520,8 +520,9 @@ mod benchmarks {
         for _ in 0..3 {
             pallet_vaults::Pallet::<T>::record_turn(&vault, true);
         }
-        Books::<T>::mutate(&vault, |book| book.miss = Some(Miss { turn_block: 0, turn: 1, ejecting: true }));
-        Tallies::<T>::insert(0, Tally { challenged: 100, missed: 1 });
+        let miss = Miss { turn_block: 0, turn: 1, ejecting: true, ejected: false };
+        Books::<T>::mutate(&vault, |book| book.miss = Some(miss));
+        (0..2).for_each(|row| Tallies::<T>::insert(row, Windows([Tally { challenged: 100, missed: 1 }; WINDOWS_MAX])));
         advance::<T>(1);
         challenged::<T>(&vault, &[id]);
         let turn_block = Pallet::<T>::now();

@@ -5,7 +5,7 @@
 use crate::{
     slot_key, slot_of, Book, Books, Challenges, Classes, Config, Disputes, DisputesDue, Drive, Drives, Endings,
     EvictionSpan, Evictions, GrantedTo, Grants, HeldSlots, HoldReason, LiableSlots, NextDrive, OwnerDriveCounts,
-    OwnerDrives, Pallet, Queue, RepairQueue, RepairSpans, Reserve, SealingKeys, Slot, Slots, CLASSES,
+    OwnerDrives, Pallet, Queue, RepairQueue, RepairSpans, Reserve, SealingKeys, Slot, Slots, Tallies, Windows, CLASSES,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use cairn_primitives::storage::{SlotAt, SlotState};
@@ -34,7 +34,8 @@ impl<T: Config> Pallet<T> {
         Self::check_disputes()?;
         Self::check_queues()?;
         Self::check_pot()?;
-        Self::check_holds()
+        Self::check_holds()?;
+        Self::check_tallies()
     }
 
     fn slots_of_drive(id: u64, drive: &Drive<T::AccountId>) -> Result<Vec<Slot<T::AccountId>>, TryRuntimeError> {
@@ -299,6 +300,17 @@ impl<T: Config> Pallet<T> {
             }
         }
         ensure!(held.values().all(|amount| *amount == 0), "something is held of an account that does not exist");
+        Ok(())
+    }
+
+    /// Invariant 11: no window has more misses than challenges; a vault that waits to be back is being emptied.
+    fn check_tallies() -> Check {
+        for (_, Windows(tallies)) in Tallies::<T>::iter() {
+            ensure!(tallies.iter().all(|tally| tally.missed <= tally.challenged), "more missed than were challenged");
+        }
+        for book in Books::<T>::iter_values() {
+            ensure!(book.evicting || !book.readmitted, "a vault waits for nothing to be back");
+        }
         Ok(())
     }
 }

@@ -22,8 +22,10 @@
 //! ## Proof
 //! Each vault has one turn a period. A challenge is then drawn: chunks uniform over all units that the vault is liable for,
 //! at a cost that doesn't depend on how many drives it has. The penalty for a miss is judged at the vault's next
-//! deadline, when it is known how many others missed: in an outage (more than a third) it is forgiven. Three misses in a
-//! row empty a vault's slots at once, outage or not. What is shown and wrong costs that slot and its bond, always.
+//! deadline, when it is known how many others missed: in an outage (more than a third of those challenged in a stretch of time
+//! around it, [`worst_stretch`]) it is forgiven, but no more than a fifth of a vault's last turns are. Three misses in a row empty a
+//! vault's slots at once, outage or not; if they are forgiven, it may have others. What is shown and wrong costs that slot and its
+//! bond, always.
 //!
 //! ## Repair
 //! A slot that is empty, left, or behind for too long gets a successor, drawn by the chain, which shows a chunk that follows
@@ -204,7 +206,7 @@ pub mod pallet {
 
     /// How the last calendar periods went.
     #[pallet::storage]
-    pub type Tallies<T: Config> = StorageMap<_, Twox64Concat, u32, Tally, ValueQuery>;
+    pub type Tallies<T: Config> = StorageMap<_, Twox64Concat, u32, Windows, ValueQuery>;
 
     /// Open disputes.
     #[pallet::storage]
@@ -299,8 +301,14 @@ pub mod pallet {
         Revoked { drive: DriveId, account: T::AccountId, from_generation: u32, to_generation: u32 },
         /// A grant has the drive's newest key.
         Rekeyed { drive: DriveId, account: T::AccountId, from_generation: u32, to_generation: u32 },
-        /// A drive has a new owner.
-        DriveTransferred { drive: DriveId, from: T::AccountId, to: T::AccountId },
+        /// A drive has a new owner, and another key for all that is written from now on.
+        DriveTransferred {
+            drive: DriveId,
+            from: T::AccountId,
+            to: T::AccountId,
+            from_generation: u32,
+            to_generation: u32,
+        },
         /// A drive's escrow ends within a period.
         DriveRunsDry { drive: DriveId, owner: T::AccountId, dry_block: u32 },
         /// A drive ended, and what was left of its escrow went to its owner.
@@ -332,7 +340,8 @@ pub mod pallet {
         PayForfeited { vault: T::AccountId, turn_block: u32, amount: Balance, missed: bool },
         /// A vault had nothing to show, and was paid what was left.
         Paid { vault: T::AccountId, amount: Balance },
-        /// A miss was judged: forgiven in an outage, slashed otherwise.
+        /// A miss was judged: forgiven in an outage, slashed otherwise. `challenged` and `missed` are of the stretch of time
+        /// around it of which the greatest share missed; nothing if too few had their turn to tell.
         MissJudged { vault: T::AccountId, turn_block: u32, challenged: u32, missed: u32, slashed: Balance },
         /// A vault was ejected; its slots will be emptied.
         VaultEjected { vault: T::AccountId, slots: u32 },
@@ -594,7 +603,9 @@ pub mod pallet {
             Self::do_rekey(who, drive, sealed)
         }
 
-        /// Makes another account the drive's owner, with its escrow and its deposits.
+        /// Makes another account the drive's owner, with its escrow and its deposits, and turns the drive's key: what is written
+        /// from now on is not for the former owner. A grant of the new owner stays, and is how it is given the key of what is
+        /// there; so do all others.
         ///
         /// # Errors
         /// `DriveUnknown`, `NotOwner`, `AlreadyOwner`, `TooManyDrives`; an account that can't hold the deposit.

@@ -5,6 +5,7 @@ mod checkpoints;
 mod detection;
 mod disputes;
 mod drives;
+mod outages;
 mod properties;
 mod reading;
 mod repair;

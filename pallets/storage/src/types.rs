@@ -33,6 +33,13 @@ pub const DRAWS_PER_BLOCK: u32 = 4;
 /// Classes of liability: class `c` is for `2^c .. 2^(c+1)` units.
 pub const CLASSES: usize = pallet_vaults::ROOM_CLASSES;
 
+/// Windows of a period in which turns and misses are counted, at most.
+pub const WINDOWS_MAX: usize = 64;
+/// Challenged vaults that a stretch of windows needs to show an outage.
+pub const SAMPLE_VAULTS: u32 = 12;
+/// The same for a stretch of a whole period, in which each vault is challenged once: as many as the smallest group has.
+pub const SAMPLE_VAULTS_PERIOD: u32 = 4;
+
 /// Of a bond, for a miss that isn't forgiven: 1%.
 pub const MISS_PPM: u128 = 10_000;
 /// Of a bond, for the miss that a vault is ejected for: 10%.
@@ -191,6 +198,8 @@ pub struct Miss {
     pub turn: u32,
     /// It was the last of too many in a row.
     pub ejecting: bool,
+    /// The vault was ejected for it, and had not meant to leave.
+    pub ejected: bool,
 }
 
 /// What a vault is liable for, and what it earns.
@@ -212,6 +221,8 @@ pub struct Book {
     pub miss: Option<Miss>,
     /// It was ejected, and its slots are being emptied.
     pub evicting: bool,
+    /// What it was ejected for was forgiven: it is back when that is done.
+    pub readmitted: bool,
 }
 
 /// What a vault has to show.
@@ -258,14 +269,14 @@ pub struct PublishedKey {
     pub deposit: Balance,
 }
 
-/// How a calendar period went.
+/// How a stretch of time went.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub struct Tally {
-    /// Vaults that were challenged in it.
+    /// Turns in it at which vaults were challenged.
     pub challenged: u32,
-    /// Of these, those that missed.
+    /// Of these, those that were missed.
     pub missed: u32,
 }
 
@@ -274,6 +285,50 @@ impl Tally {
     pub const fn is_outage(&self) -> bool {
         self.missed as u64 * 3 > self.challenged as u64
     }
+
+    const fn and(self, other: Tally) -> Tally {
+        Tally {
+            challenged: self.challenged.saturating_add(other.challenged),
+            missed: self.missed.saturating_add(other.missed),
+        }
+    }
+
+    /// Whether a greater share missed than in another.
+    const fn is_worse_than(&self, other: &Tally) -> bool {
+        self.missed as u64 * other.challenged as u64 > other.missed as u64 * self.challenged as u64
+    }
+}
+
+/// How the windows of one calendar period went; those that the period hasn't are empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Windows(pub [Tally; WINDOWS_MAX]);
+
+impl Default for Windows {
+    fn default() -> Self {
+        Windows([Tally::default(); WINDOWS_MAX])
+    }
+}
+
+/// How it went around window `at`: of all stretches that hold or touch it and have enough challenged vaults to tell by, the one of
+/// which the greatest share missed. None if none has. From each window on there are two: the shortest with [`SAMPLE_VAULTS`], so
+/// that what happened at another time says nothing, and a whole period, of `period` windows, with [`SAMPLE_VAULTS_PERIOD`].
+/// Takes `period` steps for each of `period + 2` windows at most.
+pub fn worst_stretch(windows: &[Tally], at: usize, period: usize) -> Option<Tally> {
+    let mut worst: Option<Tally> = None;
+    for begin in at.saturating_sub(period)..=at.saturating_add(1) {
+        let (mut sum, mut is_short) = (Tally::default(), true);
+        for (length, tally) in (1..=period).zip(windows.iter().skip(begin)) {
+            sum = sum.and(*tally);
+            let is_shortest = is_short && sum.challenged >= SAMPLE_VAULTS;
+            is_short = is_short && !is_shortest;
+            let tells = is_shortest || (length == period && sum.challenged >= SAMPLE_VAULTS_PERIOD);
+            let touches = begin.saturating_add(length) >= at;
+            if tells && touches && worst.is_none_or(|worst| sum.is_worse_than(&worst)) {
+                worst = Some(sum);
+            }
+        }
+    }
+    worst
 }
 
 /// Which repair queue.

@@ -4,7 +4,7 @@
 
 use crate::{
     Config, HoldReason, Members, Pallet, Places, Rows, RowsUsed, ServiceKeys, VaultAddresses, Vaults,
-    CAPACITY_UNITS_MAX,
+    CAPACITY_UNITS_MAX, FORGIVEN_MAX,
 };
 use alloc::collections::BTreeMap;
 use frame_support::{
@@ -28,13 +28,16 @@ impl<T: Config> Pallet<T> {
         Self::check_bonds()
     }
 
-    /// Invariant 1: a vault offers something, no more than can be, and has addresses; nobody else has.
+    /// Invariant 1: a vault offers something, no more than can be, and has addresses; nobody else has. What was forgiven
+    /// is no miss, and not more than may be.
     fn check_vaults() -> Check {
         for (who, vault) in Vaults::<T>::iter() {
             ensure!((1..=CAPACITY_UNITS_MAX).contains(&vault.capacity_units), "a vault's capacity is out of bounds");
             ensure!(vault.reserved_units <= vault.capacity_units, "a vault has reserved more than it offers");
             ensure!(vault.slots > 0 || vault.reserved_units == 0, "units are reserved without a slot");
             ensure!(!VaultAddresses::<T>::get(&who).is_empty(), "a vault has no address");
+            ensure!(vault.missed_history & vault.forgiven_history == 0, "a turn was forgiven and counts as missed");
+            ensure!(vault.forgiven_history.count_ones() <= FORGIVEN_MAX, "a vault was forgiven too often");
         }
         let addresses = VaultAddresses::<T>::iter_keys().count();
         ensure!(addresses == Vaults::<T>::iter_keys().count(), "addresses belong to no vault");

@@ -9,7 +9,8 @@
 //!    **active**; with a bad one **suspended** (no new slots) until proofs have brought it back.
 //! 3. **Exiting** ([`Call::begin_exit`]): no new slots; it asks for successors for those it has, and stays liable for each
 //!    until one has taken over. Without slots it leaves ([`Call::finish_exit`]), and the bond is free.
-//! 4. **Ejected**, by the chain's rules alone: its slots are given to others; then it may leave.
+//! 4. **Ejected**, by the chain's rules alone: its slots are given to others; then it may leave. What was ejected in an
+//!    outage that is forgiven after all is back on probation, without slots.
 //!
 //! ## Bond
 //! A hold on the vault's account. A slot in a drive of capacity `c` takes `c` units of what the vault offers *and*
@@ -34,7 +35,10 @@
 extern crate alloc;
 
 pub use dice::Dice;
-pub use impls::draw::{Wanted, SCANNED_MAX};
+pub use impls::{
+    draw::{Wanted, SCANNED_MAX},
+    reputation::FORGIVEN_MAX,
+};
 pub use pallet::*;
 pub use types::*;
 pub use weights::WeightInfo;
@@ -44,7 +48,7 @@ mod impls {
     pub(crate) mod draw;
     mod index;
     mod registry;
-    mod reputation;
+    pub(crate) mod reputation;
     mod slots;
 }
 #[cfg(feature = "runtime-benchmarks")]

@@ -199,6 +199,8 @@ pub struct Vault {
     pub turns: u32,
     /// Its last [`HISTORY_TURNS`] turns, the newest in bit 0: 1 is a miss.
     pub missed_history: u32,
+    /// Which of these turns were forgiven.
+    pub forgiven_history: u32,
     /// Misses one after the other.
     pub missed_in_row: u8,
     /// Where it stands in the index.

@@ -660,9 +660,9 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		//  Measured:  `2456`
 		//  Estimated: `6280`
 		// Minimum execution time: 109_584_000 picoseconds.
-		Weight::from_parts(128_673_000, 0)
+		Weight::from_parts(228_673_000, 0)
 			.saturating_add(Weight::from_parts(0, 6280))
-			.saturating_add(T::DbWeight::get().reads(14))
+			.saturating_add(T::DbWeight::get().reads(16))
 			.saturating_add(T::DbWeight::get().writes(15))
 	}
 	/// Storage: `Storage::Challenges` (r:1 w:1)

@@ -443,7 +443,8 @@ impl Report {
         self.line("## Outages, one at a time\n");
         self.line(
             "200 vaults, to which nothing else happens, are cut off at noon. All of them have their bytes, and all come back. \
-             Watchers accuse whom they can't reach, or don't.\n",
+             Watchers accuse whom they can't reach, or don't. Only turns of an outage's first hours, its length less the \
+             deadline of 3 h, are missed.\n",
         );
         self.line(
             "| cut off | hours | watchers accuse | misses forgiven | misses slashed | disputes lost | ejected | coins of bond |\n\

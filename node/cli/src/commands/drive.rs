@@ -7,6 +7,7 @@ pub mod manage;
 pub mod place;
 mod registry;
 mod status;
+mod transfer;
 mod trim;
 
 use clap::Subcommand;
@@ -66,6 +67,17 @@ pub enum Command {
         #[command(flatten)]
         state: StateDir,
     },
+    /// Give a drive to another account, with its escrow and deposits
+    #[command(after_help = TRANSFER_HELP)]
+    Transfer {
+        /// Name or number
+        drive: String,
+        /// Whose it shall be: stored name or address
+        #[arg(long, value_name = "ACCOUNT")]
+        to: String,
+        #[command(flatten)]
+        state: StateDir,
+    },
     /// End a drive; what is left of its escrow comes back, and what it holds is gone
     Close {
         /// Name or number
@@ -98,8 +110,18 @@ Examples:
   cairn drive create archive --capacity 1TiB --coding 4/16 --days 90 --account alice
   cairn drive create --capacity 1GiB --price 0.5 --escrow 200 --account alice";
 
+const TRANSFER_HELP: &str = "\
+The new owner first runs `cairn share accept` once: the key of what is there is sealed to it, and its recovery phrase alone opens
+the drive from then on. What it writes is under a key of its own, which the former owner doesn't have; what was there before
+the former owner can read as long as the drive isn't trimmed of it. Accounts that it was shared with can read what was there, and
+what is written later once the new owner has shared it with them anew.
+
+Example:
+  cairn drive transfer photos --to bob --account alice";
+
 const TRIM_HELP: &str = "\
-Links that were made before stop working, and older versions can't be read any more.
+Older versions can't be read any more. Links that were made before end, also those to files that stay: these are moved, and a link
+leads to where a file was. `cairn share --link` makes new ones.
 
 Example:
   cairn drive trim photos --account alice";
@@ -113,6 +135,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::TopUp { drive, amount, state } => manage::top_up(context, &drive, &amount.text(), &state).await,
         Command::Resize { drive, capacity, state } => manage::resize(context, &drive, &capacity, &state).await,
         Command::Trim { drive, all, state } => trim::trim(context, drive.as_deref(), all, &state).await,
+        Command::Transfer { drive, to, state } => transfer::transfer(context, &drive, &to, &state).await,
         Command::Close { drive, state } => manage::close(context, &drive, &state).await,
         Command::Default { drive, state } => manage::default(context, &drive, &state).await,
         Command::PublishKey => manage::publish_key(context).await,

@@ -7,7 +7,7 @@ mod change;
 mod get;
 mod list;
 mod put;
-mod share;
+pub mod share;
 mod sync;
 
 use std::path::PathBuf;
@@ -196,7 +196,8 @@ pub enum RoleArg {
 /// Examples of [`Share`].
 pub const SHARE_HELP: &str = "\
 Accounts are given whole drives; each publishes a key for that once (`cairn share accept`). What was readable for somebody stays
-so: `cairn unshare` closes what is written from then on. A link is to what is there when it is made.
+so: `cairn unshare` closes what is written from then on. A link is to what is there when it is made, and ends
+with the next `cairn drive trim`: live files are moved then, and links lead to where they were. Make new ones after it.
 
 Examples:
   cairn share accept --account bob

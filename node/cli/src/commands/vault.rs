@@ -127,8 +127,8 @@ pub struct Run {
     /// Room on the disk that stays free
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     reserve: String,
-    /// Keep shards as objects at this address, like s3://bucket/prefix, gs:// or az://; credentials come from the environment
-    /// (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT, ...). What isn't uploaded yet is in the vault's folder
+    /// Keep shards as objects at this address, like s3://bucket/prefix, gs:// or az://; credentials come from the environment,
+    /// see below. What isn't uploaded yet is in the vault's folder
     #[arg(long, value_name = "URL", env = "CAIRN_VAULT_OBJECTS")]
     objects: Option<String>,
     /// Bytes a second that one address may read, on average
@@ -174,8 +174,13 @@ Runs until it is interrupted. The account is unlocked once, at the start: it ans
 nothing, and takes slots over. The passphrase comes from --passphrase-file, CAIRN_PASSPHRASE, or is asked for.
 Logs go to standard error; RUST_LOG says how much (warn, info, debug).
 
-Example:
-  cairn vault run --listen 0.0.0.0:9960 --status 127.0.0.1:9961 --account alice";
+With --objects s3://BUCKET/PREFIX the environment has the rest: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; AWS_REGION; for stores that
+aren't Amazon's AWS_ENDPOINT, like https://s3.example.org, and AWS_ALLOW_HTTP=true if that is http://. The key must be allowed
+to read, write, list and delete. A vault can be away from its bucket for less than the time that a proof may take.
+
+Examples:
+  cairn vault run --listen 0.0.0.0:9960 --status 127.0.0.1:9961 --account alice
+  set -a; . /etc/cairn/bucket.env; set +a; cairn vault run --objects s3://shards/alice --account alice";
 
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {

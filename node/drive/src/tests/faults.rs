@@ -157,3 +157,65 @@ async fn a_turned_key_reads_the_old_and_writes_the_new() {
     let error = crate::Drive::open(&world.session, world.chain.state(), access).await.map(|_| ()).expect_err("turned");
     assert!(error.to_string().contains("share it again"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drive_that_was_given_away_is_the_new_owners_with_what_is_in_it() {
+    use cairn_primitives::storage::{Role, Visibility};
+
+    use super::world::{read_file, GENESIS, OWNER, SECRET};
+    use crate::{
+        chain::GrantState,
+        keys::{seal, DriveKey, KeyError, SealingKey},
+        Access, Drive,
+    };
+
+    let (heir, heirs) = ([77; 32], [78; 64]);
+    let world = World::new(Coding::K2);
+    world.put(&[("old", noise(1, 700_000))]).await;
+    let former = DriveKey::of_owner(&SECRET, &GENESIS, 5, 0).expect("a key");
+    let public = SealingKey::of_account(&heirs).public();
+    let handed = |key: &DriveKey| GrantState {
+        role: Role::Reader,
+        until_block: Some(1),
+        sealed: seal(key, &heir, &public, &GENESIS, 5).expect("sealed"),
+    };
+    *world.chain.granted.lock().expect("not poisoned") = Some((heir, handed(&former)));
+    world.chain.change(|drive| (drive.owner, drive.key_generation) = (heir, 1));
+    let access = |account, secret: [u8; 64]| {
+        let (chain, state) = (Arc::clone(&world.session.chain), world.chain.state());
+        async move { Access::of_account(&*chain, &state, account, Some(&secret)).await }
+    };
+
+    // The heir reads what was there, and writes.
+    let opened = access(heir, heirs).await.expect("its own");
+    assert!(opened.may_write);
+    let drive = Drive::open(&world.session, world.chain.state(), opened).await.expect("opens");
+    let plan = plan(&[("new", noise(2, 10_000))]);
+    crate::commit(&world.session, drive, plan, &world.writer, &world.journals()).await.expect("committed");
+    let drive = Drive::open(&world.session, world.chain.state(), access(heir, heirs).await.expect("its own")).await;
+    let contents = Arc::clone(drive.expect("opens").contents());
+    for (name, seed, bytes) in [("old", 1, 700_000), ("new", 2, 10_000)] {
+        assert!(read_file(&contents, name, None).await.expect("readable") == noise(seed, bytes), "{name}");
+    }
+
+    // Who gave it away is no reader of it, and its key opens nothing that is new.
+    let error = access(OWNER, SECRET).await.expect_err("no more its own");
+    assert!(matches!(error, DriveError::Key(KeyError::NotForUs)));
+    let mut state = world.chain.state();
+    state.visibility = Visibility::Private;
+    let error = Drive::open(&world.session, state, Access { key: former, may_write: false }).await.map(|_| ());
+    assert!(error.expect_err("the heir's").to_string().contains("generation"));
+
+    // Its own key, sealed to itself, changes nothing.
+    let own = DriveKey::of_owner(&heirs, &GENESIS, 5, 1).expect("a key");
+    *world.chain.granted.lock().expect("not poisoned") = Some((heir, handed(&own)));
+    assert_eq!(access(heir, heirs).await.expect("its own").key, own);
+
+    // A key that the former owner would still know is refused, and one for somebody else is told.
+    let known = DriveKey::of_owner(&SECRET, &GENESIS, 5, 1).expect("a key");
+    for grant in [handed(&known), GrantState { sealed: vec![1; 85], ..handed(&known) }] {
+        *world.chain.granted.lock().expect("not poisoned") = Some((heir, grant));
+        let error = access(heir, heirs).await.expect_err("not to be used");
+        assert!(matches!(error, DriveError::Key(KeyError::NotHanded)) && error.remedy().is_some(), "{error}");
+    }
+}

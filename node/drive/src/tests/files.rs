@@ -241,16 +241,25 @@ async fn a_link_opens_what_it_names_and_nothing_else() {
         world.put(&[("a/one", noise(5, 10))]).await;
         let texts: Vec<String> = links.iter().map(crate::share::Link::to_text).collect();
         let open = |text: &str| crate::share::Link::from_text(text).expect("a link");
-        let contents = open(&texts[0]).open(&world.session).await.expect("opens");
+        let (contents, _) = open(&texts[0]).open(&world.session).await.expect("opens");
         let names: Vec<String> = contents.tree().iter().map(|(path, _)| path.to_string()).collect();
         assert_eq!(names, ["/b", "/b/two", "/one"]);
         assert!(read_file(&contents, "one", None).await.expect("there") == big);
         assert!(read_file(&contents, "b/two", None).await.expect("there") == noise(2, 70));
-        let contents = open(&texts[1]).open(&world.session).await.expect("opens");
+        let (contents, lead) = open(&texts[1]).open(&world.session).await.expect("opens");
         assert!(read_file(&contents, "z", None).await.expect("there") == noise(3, 7));
         let wrong = texts[0].split_once('#').expect("has one").0.to_string() + "#" + &"00".repeat(32);
         let error = open(&wrong).open(&world.session).await.map(|_| ()).expect_err("another key");
         assert!(matches!(error, DriveError::Sealed(_)), "{error}");
+
+        // When the vaults have it no more, it depends on whether the drive was trimmed.
+        world.vaults.iter().for_each(|vault| vault.set(super::world::Fault::Corrupt));
+        let error = open(&texts[1]).open(&world.session).await.map(|_| ()).expect_err("nobody has it");
+        assert!(matches!(lead.explain(error), DriveError::Unreadable { .. }));
+        world.chain.change(|drive| drive.trimmed_units = 1);
+        let error = open(&texts[1]).open(&world.session).await.map(|_| ()).expect_err("nobody has it");
+        assert!(matches!(error, DriveError::DeadLink { drive: 5, .. }), "{error}");
+        assert!(error.to_string().contains("trimmed") && error.remedy().is_some_and(|text| text.contains("new link")));
     }
 }
 

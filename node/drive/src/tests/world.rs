@@ -198,6 +198,8 @@ pub struct FakeChain {
     state: Mutex<DriveState>,
     leaves: AtomicU64,
     keys: Vec<[u8; 32]>,
+    /// The drive's only grant, and whose it is.
+    pub granted: Mutex<Option<([u8; 32], GrantState)>>,
     /// Called before a checkpoint is looked at: another writer may be faster.
     pub before: Mutex<Option<Before>>,
     /// Checkpoints are refused.
@@ -271,8 +273,9 @@ impl Chain for FakeChain {
         async move { Ok(Some(self.state()).filter(|state| state.id == id)) }.boxed()
     }
 
-    fn grant(&self, _: DriveId, _: [u8; 32]) -> BoxFuture<'_, Result<Option<GrantState>, ChainError>> {
-        async { Ok(None) }.boxed()
+    fn grant(&self, _: DriveId, account: [u8; 32]) -> BoxFuture<'_, Result<Option<GrantState>, ChainError>> {
+        let granted = self.granted.lock().expect("not poisoned").clone();
+        async move { Ok(granted.filter(|(to, _)| *to == account).map(|(_, grant)| grant)) }.boxed()
     }
 
     fn checkpoint(&self, commit: Commit) -> BoxFuture<'_, Result<(), ChainError>> {
@@ -361,6 +364,7 @@ impl World {
             state: Mutex::new(state),
             leaves: AtomicU64::new(0),
             keys: vaults.iter().map(|vault| vault.key.public()).collect(),
+            granted: Mutex::default(),
             before: Mutex::default(),
             lose_answer: Mutex::default(),
             refuse: Mutex::default(),

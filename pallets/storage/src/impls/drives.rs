@@ -143,8 +143,12 @@ impl<T: Config> Pallet<T> {
         Self::take_from_owner(&who, id);
         Self::add_to_owner(&to, id)?;
         drive.owner = to.clone();
+        // What the new owner writes is under a key of its own.
+        let from_generation = drive.key_generation;
+        let to_generation = from_generation.saturating_add(1);
+        drive.key_generation = to_generation;
         Drives::<T>::insert(id, drive);
-        Self::deposit_event(Event::DriveTransferred { drive: id, from: who, to });
+        Self::deposit_event(Event::DriveTransferred { drive: id, from: who, to, from_generation, to_generation });
         Ok(())
     }
 

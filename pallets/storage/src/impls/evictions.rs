@@ -9,10 +9,10 @@ use crate::{
 use frame_support::defensive;
 
 impl<T: Config> Pallet<T> {
-    /// Ejects a vault if `so`, and queues its slots to be emptied.
-    pub(crate) fn eject_if(so: bool, who: &T::AccountId) {
+    /// Ejects a vault if `so`, and queues its slots to be emptied. Says whether that is new.
+    pub(crate) fn eject_if(so: bool, who: &T::AccountId) -> bool {
         if !so || !pallet_vaults::Pallet::<T>::eject(who) {
-            return;
+            return false;
         }
         let slots = pallet_vaults::Vaults::<T>::get(who).map_or(0, |vault| vault.slots);
         Self::deposit_event(Event::VaultEjected { vault: who.clone(), slots });
@@ -23,6 +23,19 @@ impl<T: Config> Pallet<T> {
             end
         });
         Evictions::<T>::insert(end, who);
+        true
+    }
+
+    /// Gives a vault that was ejected in an outage another chance, at once or when its slots are emptied: until then it can't
+    /// be given others, which would be emptied too.
+    pub(crate) fn readmit(who: &T::AccountId) {
+        let evicting = Books::<T>::mutate(who, |book| {
+            book.readmitted = book.evicting;
+            book.evicting
+        });
+        if !evicting {
+            pallet_vaults::Pallet::<T>::readmit(who);
+        }
     }
 
     /// Empties slots of the vault that was ejected first. Gives how many.
@@ -59,7 +72,13 @@ impl<T: Config> Pallet<T> {
             Evictions::<T>::remove(span.first);
             span.first = span.first.saturating_add(1);
             EvictionSpan::<T>::put(span);
-            Books::<T>::mutate(&who, |book| book.evicting = false);
+            let readmitted = Books::<T>::mutate(&who, |book| {
+                book.evicting = false;
+                core::mem::take(&mut book.readmitted)
+            });
+            if readmitted {
+                pallet_vaults::Pallet::<T>::readmit(&who);
+            }
         }
         keys.len().min(wanted) as u32
     }

@@ -3,16 +3,17 @@
 //! The proof cycle: turns, proofs, misses and their judgement; and what a block does at its beginning.
 
 use crate::{
-    Books, Challenge, Challenges, Config, Error, Event, Miss, Pallet, SlotCause, Slots, Tallies, WeightInfo,
-    EJECTION_PPM, MISS_PPM, PROOFS_MAX,
+    worst_stretch, Books, Challenge, Challenges, Config, Error, Event, Miss, Pallet, SlotCause, Slots, Tallies, Tally,
+    WeightInfo, Windows, EJECTION_PPM, MISS_PPM, PROOFS_MAX, WINDOWS_MAX,
 };
-use cairn_primitives::storage::{ChunkProof, SlotAt, Target};
+use cairn_primitives::storage::{ChunkProof, SlotAt, Target, VaultStatus};
 use codec::Encode;
 use frame_support::{pallet_prelude::*, traits::Randomness};
 use pallet_vaults::{Cause, Dice, Ledger, Pallet as Vaults, Places};
 
-/// Calendar periods whose tallies are kept.
-const TALLIES_KEPT: u32 = 3;
+/// Calendar periods whose tallies are kept: a miss is judged in the second after its own at the latest, by what was in the one
+/// before its own too.
+const TALLIES_KEPT: u32 = 4;
 
 impl<T: Config> Pallet<T> {
     /// What a block begins with. The order matters in one way: drives that are dry end before anything else of theirs is
@@ -85,7 +86,7 @@ impl<T: Config> Pallet<T> {
         let due_block = now.saturating_add(Self::deadline());
         let targets = BoundedVec::truncate_from(targets);
         Challenges::<T>::insert(who, Challenge { turn_block: now, due_block, at_stake: pending, targets });
-        Tallies::<T>::mutate(now / Self::period(), |tally| tally.challenged = tally.challenged.saturating_add(1));
+        Self::tally(now, |tally| tally.challenged = tally.challenged.saturating_add(1));
         Self::deposit_event(Event::Challenged {
             vault: who.clone(),
             turn_block: now,
@@ -182,7 +183,7 @@ impl<T: Config> Pallet<T> {
 
     /// The end of the time in which a vault could answer to its turn in `turn_block`.
     pub(crate) fn do_deadline(who: &T::AccountId, turn_block: u32) {
-        // By now all deadlines of the calendar period of the last miss are over, so that its tally is complete.
+        // By now all deadlines of turns in the period after that of the last miss are over, but those of this block.
         let judged = Books::<T>::get(who).miss.filter(|miss| miss.turn_block < turn_block);
         if let Some(miss) = judged {
             Books::<T>::mutate(who, |book| book.miss = None);
@@ -197,20 +198,23 @@ impl<T: Config> Pallet<T> {
             Self::deposit_event(Event::Paid { vault: who.clone(), amount: challenge.at_stake });
             return;
         }
-        Tallies::<T>::mutate(turn_block / Self::period(), |tally| tally.missed = tally.missed.saturating_add(1));
+        Self::tally(turn_block, |tally| tally.missed = tally.missed.saturating_add(1));
         Self::forfeit(who, turn_block, challenge.at_stake, true);
         let ejecting = Vaults::<T>::record_turn(who, true);
-        let turn = pallet_vaults::Vaults::<T>::get(who).map_or(0, |vault| vault.turns);
-        Books::<T>::mutate(who, |book| book.miss = Some(Miss { turn_block, turn, ejecting }));
+        let (turn, stays) = pallet_vaults::Vaults::<T>::get(who)
+            .map_or((0, false), |vault| (vault.turns, vault.status != VaultStatus::Exiting));
         // Whoever's fault it is, the data need another place.
-        Self::eject_if(ejecting, who);
+        let ejected = Self::eject_if(ejecting, who) && stays;
+        Books::<T>::mutate(who, |book| book.miss = Some(Miss { turn_block, turn, ejecting, ejected }));
     }
 
     fn judge(who: &T::AccountId, miss: Miss) {
-        let tally = Tallies::<T>::get(miss.turn_block / Self::period());
+        let tally = Self::tally_around(miss.turn_block);
         let mut slashed = 0;
-        if tally.is_outage() {
-            Vaults::<T>::forgive_turn(who, miss.turn);
+        if tally.is_some_and(|tally| tally.is_outage()) && Vaults::<T>::forgive_turn(who, miss.turn) {
+            if miss.ejected {
+                Self::readmit(who);
+            }
         } else if let Some(vault) = pallet_vaults::Vaults::<T>::get(who) {
             let ejecting = miss.ejecting || Vaults::<T>::misses_too_often(&vault);
             let part = if ejecting { EJECTION_PPM } else { MISS_PPM };
@@ -218,13 +222,38 @@ impl<T: Config> Pallet<T> {
             let too_low = Vaults::<T>::note(who, Cause::Missed);
             Self::eject_if(ejecting || too_low, who);
         }
-        Self::deposit_event(Event::MissJudged {
-            vault: who.clone(),
-            turn_block: miss.turn_block,
-            challenged: tally.challenged,
-            missed: tally.missed,
-            slashed,
+        let Tally { challenged, missed } = tally.unwrap_or_default();
+        let vault = who.clone();
+        Self::deposit_event(Event::MissJudged { vault, turn_block: miss.turn_block, challenged, missed, slashed });
+    }
+
+    /// Blocks of a window.
+    fn window_blocks() -> u32 {
+        Self::period().div_ceil(WINDOWS_MAX as u32).max(1)
+    }
+
+    /// Counts for the window of the turns in a block.
+    fn tally(turn_block: u32, count: impl FnOnce(&mut Tally)) {
+        let index = (turn_block % Self::period() / Self::window_blocks()) as usize;
+        Tallies::<T>::mutate(turn_block / Self::period(), |windows| {
+            if let Some(tally) = windows.0.get_mut(index) {
+                count(tally);
+            }
         });
+    }
+
+    /// The worst stretch around the turns in a block, a period and the longest deadline after it; see [`worst_stretch`].
+    fn tally_around(turn_block: u32) -> Option<Tally> {
+        let (period, blocks) = (Self::period(), Self::window_blocks());
+        let (row, windows) = (turn_block / period, period.div_ceil(blocks) as usize);
+        let rows = [row.checked_sub(1), Some(row), row.checked_add(1)];
+        let rows = rows.map(|row| row.map(Tallies::<T>::get).unwrap_or_default());
+        let mut all: alloc::vec::Vec<Tally> =
+            rows.iter().flat_map(|Windows(tallies)| tallies.iter().take(windows)).copied().collect();
+        let at = windows.saturating_add((turn_block % period / blocks) as usize);
+        // The same window a period later is not over.
+        all.truncate(at.saturating_add(windows));
+        worst_stretch(&all, at, windows)
     }
 }
 

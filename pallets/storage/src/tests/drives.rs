@@ -235,12 +235,35 @@ fn a_drive_is_given_away_with_its_deposits() {
         assert_noop!(full, Error::<Test>::TooManyDrives);
         OwnerDriveCounts::<Test>::remove(account(BOB));
         assert_ok!(Storage::transfer_drive(signed(ALICE), id, account(BOB)));
+        let (from, to) = (account(ALICE), account(BOB));
+        let event = Event::DriveTransferred { drive: id, from, to, from_generation: 0, to_generation: 1 };
+        System::assert_last_event(event.into());
         assert_eq!((held(ALICE, HoldReason::Drive), held(ALICE, HoldReason::Grant)), (0, 0));
         assert_eq!(held(BOB, HoldReason::Grant), GRANT_DEPOSIT);
         assert_eq!(free(BOB), before, "it cost him nothing");
         assert_eq!(Storage::api_drives_of(&account(BOB)), vec![id]);
         assert!(Storage::api_drives_of(&account(ALICE)).is_empty());
         assert_ok!(Storage::close(signed(BOB), id));
+    });
+}
+
+#[test]
+fn what_was_sealed_to_the_new_owner_stays_and_the_former_one_writes_no_more() {
+    ExtBuilder.build_and_execute(|| {
+        register(4);
+        let id = create(ALICE, Coding::K1);
+        commit(ALICE, id, 3);
+        grant(ALICE, id, BOB, cairn_primitives::storage::Role::Reader);
+        let sealed = Storage::api_grant(id, &account(BOB)).unwrap().sealed;
+        assert_ok!(Storage::transfer_drive(signed(ALICE), id, account(BOB)));
+        assert_eq!(Storage::api_grant(id, &account(BOB)).unwrap().sealed, sealed);
+        assert_eq!((drive(id).key_generation, drive(id).owner), (1, account(BOB)));
+        assert_noop!(checkpoint_without(ALICE, id, 4, &[]), Error::<Test>::NotWriter);
+        assert_noop!(Storage::trim(signed(ALICE), id, 1, 1), Error::<Test>::NotWriter);
+        let back =
+            Storage::grant(signed(ALICE), id, account(ALICE), cairn_primitives::storage::Role::Writer, None, sealed);
+        assert_noop!(back, Error::<Test>::NotOwner);
+        commit(BOB, id, 4);
     });
 }
 

@@ -46,6 +46,7 @@ impl<T: Config> Pallet<T> {
             reputation: Reputation::default(),
             turns: 0,
             missed_history: 0,
+            forgiven_history: 0,
             missed_in_row: 0,
             position: None,
         };

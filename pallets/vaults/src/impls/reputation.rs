@@ -3,13 +3,16 @@
 //! How far vaults are trusted.
 
 use crate::{
-    Cause, Config, Event, Pallet, Vault, Vaults, EJECT_BELOW_PPM, HISTORY_TURNS, PROBATION_TURNS, RESUME_AT_PPM,
+    Cause, Config, Event, Pallet, Vault, EJECT_BELOW_PPM, HISTORY_TURNS, PROBATION_TURNS, RESUME_AT_PPM,
     SUSPEND_BELOW_PPM,
 };
 use cairn_primitives::storage::VaultStatus;
 
-/// Of the last turns, more misses than a fifth are too many.
+/// Of the last turns, more misses than a fifth are too many; and no more than a fifth are forgiven.
 const MISSES_PER_TURNS: u32 = 5;
+/// Of its last [`HISTORY_TURNS`] turns, so many of a vault's are forgiven and no more.
+pub const FORGIVEN_MAX: u32 = HISTORY_TURNS / MISSES_PER_TURNS;
+const HISTORY_MASK: u32 = (1 << HISTORY_TURNS) - 1;
 /// Misses in a row that are too many.
 pub(crate) const MISSES_IN_ROW: u8 = 3;
 
@@ -40,23 +43,32 @@ impl<T: Config> Pallet<T> {
     pub fn record_turn(who: &T::AccountId, missed: bool) -> bool {
         let recorded = Self::mutate(who, |vault| {
             vault.turns = vault.turns.saturating_add(1);
-            vault.missed_history = (vault.missed_history << 1 | u32::from(missed)) & ((1 << HISTORY_TURNS) - 1);
+            vault.missed_history = (vault.missed_history << 1 | u32::from(missed)) & HISTORY_MASK;
+            vault.forgiven_history = vault.forgiven_history << 1 & HISTORY_MASK;
             vault.missed_in_row = if missed { vault.missed_in_row.saturating_add(1) } else { 0 };
             Ok(vault.missed_in_row >= MISSES_IN_ROW)
         });
         recorded.unwrap_or(false)
     }
 
-    /// Takes the miss of turn number `turn` (the first is 1) out of a vault's history.
-    pub fn forgive_turn(who: &T::AccountId, turn: u32) {
+    /// Takes the miss of turn number `turn` (the first is 1) out of a vault's history, unless [`FORGIVEN_MAX`] of its last
+    /// turns were forgiven already. Says whether it did.
+    ///
+    /// # Correctness
+    /// Whoever can stage outages is forgiven no more often than others may be negligent.
+    pub fn forgive_turn(who: &T::AccountId, turn: u32) -> bool {
         let forgiven = Self::mutate(who, |vault| {
+            if vault.forgiven_history.count_ones() >= FORGIVEN_MAX {
+                return Ok(false);
+            }
             let age = vault.turns.saturating_sub(turn);
             if age < HISTORY_TURNS {
                 vault.missed_history &= !(1 << age);
+                vault.forgiven_history |= 1 << age;
             }
-            Ok(())
+            Ok(true)
         });
-        debug_assert!(forgiven.is_ok() || !Vaults::<T>::contains_key(who));
+        forgiven.unwrap_or(false)
     }
 
     /// Whether more than a fifth of a vault's last turns were misses; never before it had [`PROBATION_TURNS`].
@@ -75,16 +87,18 @@ impl<T: Config> Pallet<T> {
         ejected.unwrap_or(false)
     }
 
-    /// Gives an ejected vault another chance, on probation: what it was ejected for was forgiven.
-    pub fn readmit(who: &T::AccountId) {
+    /// Gives an ejected vault another chance, on probation: what it was ejected for was forgiven. One whose score would
+    /// have suspended it stays out. Says whether it is back.
+    pub fn readmit(who: &T::AccountId) -> bool {
         let readmitted = Self::mutate(who, |vault| {
-            if vault.status == VaultStatus::Ejected {
+            let fit = vault.status == VaultStatus::Ejected && vault.reputation.score_ppm() >= SUSPEND_BELOW_PPM;
+            if fit {
                 vault.missed_in_row = 0;
                 Self::turn_status(who, vault, VaultStatus::Probation);
             }
-            Ok(())
+            Ok(fit)
         });
-        debug_assert!(readmitted.is_ok() || !Vaults::<T>::contains_key(who));
+        readmitted.unwrap_or(false)
     }
 
     pub(crate) fn turn_status(who: &T::AccountId, vault: &mut Vault, to: VaultStatus) {

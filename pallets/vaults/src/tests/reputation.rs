@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-use crate::{mock::*, Cause, Event, Reputation, ONE_PPM, PROBATION_TURNS};
+use crate::{mock::*, Cause, Event, Reputation, FORGIVEN_MAX, HISTORY_TURNS, ONE_PPM, PROBATION_TURNS};
 use cairn_primitives::storage::VaultStatus;
 use frame_support::assert_ok;
 
@@ -139,7 +139,7 @@ fn more_than_a_fifth_of_misses_are_too_many_unless_forgiven() {
         turn(false);
         assert!(Vaults::misses_too_often(&vault(1)), "3 of 10");
         // Its first miss was in its first turn.
-        Vaults::forgive_turn(&account(1), 1);
+        assert!(Vaults::forgive_turn(&account(1), 1));
         assert_eq!(vault(1).missed_history.count_ones(), 2);
         assert!(!Vaults::misses_too_often(&vault(1)), "2 of 10");
         for _ in 0..30 {
@@ -147,7 +147,48 @@ fn more_than_a_fifth_of_misses_are_too_many_unless_forgiven() {
         }
         assert_eq!(vault(1).missed_history, 0, "older turns are forgotten");
         Vaults::forgive_turn(&account(1), 1);
-        assert_eq!(vault(1).missed_history, 0);
+        assert_eq!((vault(1).missed_history, vault(1).forgiven_history), (0, 0));
+    });
+}
+
+#[test]
+fn a_fifth_of_the_last_turns_is_forgiven_and_no_more_until_they_are_forgotten() {
+    ExtBuilder.build_and_execute(|| {
+        register(1, 400, 7);
+        for turn in 1..=HISTORY_TURNS {
+            Vaults::record_turn(&account(1), turn % 2 == 0);
+            if turn % 2 == 0 {
+                assert_eq!(Vaults::forgive_turn(&account(1), turn), turn <= 2 * FORGIVEN_MAX, "turn {turn}");
+            }
+        }
+        assert_eq!(vault(1).forgiven_history.count_ones(), FORGIVEN_MAX);
+        assert_eq!(vault(1).missed_history.count_ones(), HISTORY_TURNS / 2 - FORGIVEN_MAX);
+        // The first that was forgiven was the second turn.
+        Vaults::record_turn(&account(1), false);
+        Vaults::record_turn(&account(1), true);
+        assert!(Vaults::forgive_turn(&account(1), HISTORY_TURNS + 2));
+        assert!(!Vaults::forgive_turn(&account(2), 1), "there is no such vault");
+    });
+}
+
+#[test]
+fn one_whose_ejection_was_forgiven_is_back_on_probation_if_its_score_allows() {
+    ExtBuilder.build_and_execute(|| {
+        register(1, 400, 7);
+        assert!(!Vaults::readmit(&account(1)), "it wasn't ejected");
+        (0..3).for_each(|_| {
+            Vaults::record_turn(&account(1), true);
+        });
+        assert!(Vaults::eject(&account(1)));
+        assert!(vault(1).position.is_none());
+        assert!(Vaults::readmit(&account(1)));
+        assert_eq!((vault(1).status, vault(1).missed_in_row), (VaultStatus::Probation, 0));
+        assert!(vault(1).position.is_some(), "it can be drawn again");
+        Vaults::note(&account(1), Cause::ProofInvalid);
+        assert!(Vaults::eject(&account(1)));
+        assert!(!Vaults::readmit(&account(1)));
+        assert_eq!(vault(1).status, VaultStatus::Ejected);
+        assert!(!Vaults::readmit(&account(2)), "there is no such vault");
     });
 }
 

@@ -31,7 +31,9 @@ pub async fn list(context: &Context, state: &StateDir) -> Result<Report> {
     let view = client.best().await?;
     let registry = state.registry(&client.genesis_hash().0)?;
     let own = view.drives_of(&signer.account).await?;
-    let granted = view.granted_to(&signer.account).await?;
+    // The grant of a drive that was given to the account holds its former owner's key, and shares nothing.
+    let mut granted = view.granted_to(&signer.account).await?;
+    granted.retain(|id| !own.contains(id));
     let (mut rows, mut list) = (Vec::new(), Vec::new());
     for (id, is_own) in own.into_iter().map(|id| (id, true)).chain(granted.into_iter().map(|id| (id, false))) {
         let Some(drive) = view.drive(id).await? else { continue };
@@ -125,7 +127,8 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
         ("paid for", ends(&drive, now, block_time)),
         ("deposit", token.format(drive.deposit)),
     ];
-    let grants = view.grants_of(id).await?;
+    let mut grants = view.grants_of(id).await?;
+    grants.retain(|(account, _)| *account != drive.owner);
     if !grants.is_empty() {
         rows.push(("shared with", format!("{} accounts", grants.len())));
     }

@@ -8,7 +8,7 @@ use cairn_drive::{
     download::{download_all, Wanted},
     live,
     manifest::Entry,
-    share::{Link, SCHEME},
+    share::{Lead, Link, SCHEME},
     Contents, DriveError, DrivePath,
 };
 use serde_json::json;
@@ -33,6 +33,18 @@ pub struct Source {
     pub path: DrivePath,
     /// The drive.
     pub drive: u64,
+    /// Where the link leads to, if it is one.
+    lead: Option<Lead>,
+}
+
+impl Source {
+    /// Why it can't be read.
+    fn error(&self, error: DriveError) -> anyhow::Error {
+        drive_error(match &self.lead {
+            Some(lead) => lead.explain(error),
+            None => error,
+        })
+    }
 }
 
 /// Opens a drive at a version, or what a link names.
@@ -43,14 +55,14 @@ pub async fn source(context: &Context, text: &str, version: Option<u64>, state: 
             return Err(usage("a link has one version"));
         }
         let session = live::session(context.client().await?, None);
-        let contents = Arc::new(link.open(&session).await.map_err(drive_error)?);
+        let (contents, lead) = link.open(&session).await.map_err(drive_error)?;
         // A link to one file is that file.
         let entries: Vec<_> = contents.tree().iter().take(2).map(|(path, entry)| (path.clone(), entry)).collect();
         let path = match &entries[..] {
             [(path, Entry::File(_))] => path.clone(),
             _ => DrivePath::top(),
         };
-        return Ok(Source { path, drive: link.drive, contents });
+        return Ok(Source { path, drive: link.drive, contents: Arc::new(contents), lead: Some(lead) });
     }
     let place = Place::parse(text)?;
     let id = find(context, place.drive.as_deref(), state).await?;
@@ -59,19 +71,20 @@ pub async fn source(context: &Context, text: &str, version: Option<u64>, state: 
         Some(version) => opened.drive.at_version(version).await.map_err(drive_error)?,
         None => Arc::clone(opened.drive.contents()),
     };
-    Ok(Source { contents, path: place.path, drive: id })
+    Ok(Source { contents, path: place.path, drive: id, lead: None })
 }
 
 /// Gets a file, or a directory with everything in it.
 pub async fn get(context: &Context, args: Get) -> Result<Report> {
-    let Source { contents, path, drive } = source(context, &args.source, args.version, &args.state).await?;
+    let source = source(context, &args.source, args.version, &args.state).await?;
+    let Source { contents, path, drive, .. } = &source;
     let tree = contents.tree();
     if args.destination == Path::new("-") {
-        return print(&contents, &path, None).await;
+        return print(&source, None).await;
     }
     let mut files: Vec<Wanted> = Vec::new();
     let mut folders = Vec::new();
-    if tree.is_directory(&path) {
+    if tree.is_directory(path) {
         if !args.recursive {
             return Err(usage_with_remedy(format!("{path} is a directory"), "give -r to get it with everything in it"));
         }
@@ -80,7 +93,7 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
             _ => args.destination.clone(),
         };
         folders.push(top.clone());
-        for (below, entry) in tree.below(&path) {
+        for (below, entry) in tree.below(path) {
             let to = top.join(path.relative(below).unwrap_or_default());
             match entry {
                 Entry::File(file) => files.push(Wanted { name: below.to_string(), file: file.clone(), to }),
@@ -88,7 +101,7 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
             }
         }
     } else {
-        let file = tree.file(&path).map_err(|error| drive_error(error.into()))?.clone();
+        let file = tree.file(path).map_err(|error| drive_error(error.into()))?.clone();
         let name = path.name().unwrap_or_default();
         let to = if args.destination.is_dir() { args.destination.join(name) } else { args.destination.clone() };
         files.push(Wanted { name: path.to_string(), file, to });
@@ -99,10 +112,10 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         fs::create_dir_all(folder)?;
     }
     let count = files.len();
-    let result = get_all(&contents, files, &meter).await;
+    let result = get_all(contents, files, &meter).await;
     meter.finish();
     note_failures(context, contents.reader().vaults());
-    result.map_err(drive_error)?;
+    result.map_err(|error| source.error(error))?;
     let text = format!("got {count} {}, {}", if count == 1 { "file" } else { "files" }, format_bytes(total));
     let json = json!({
         "drive": drive, "files": count, "bytes": total,
@@ -121,14 +134,15 @@ pub async fn get_all(contents: &Arc<Contents>, files: Vec<Wanted>, meter: &Meter
 
 /// Shows a file, or a part of it.
 pub async fn cat(context: &Context, args: Cat) -> Result<Report> {
-    let Source { contents, path, .. } = source(context, &args.source, args.version, &args.state).await?;
-    let report = print(&contents, &path, args.range.as_deref()).await?;
-    note_failures(context, contents.reader().vaults());
+    let source = source(context, &args.source, args.version, &args.state).await?;
+    let report = print(&source, args.range.as_deref()).await?;
+    note_failures(context, source.contents.reader().vaults());
     Ok(report)
 }
 
 /// Writes a file to standard output.
-async fn print(contents: &Contents, path: &DrivePath, range: Option<&str>) -> Result<Report> {
+async fn print(source: &Source, range: Option<&str>) -> Result<Report> {
+    let Source { contents, path, .. } = source;
     let file = contents.tree().file(path).map_err(|error| drive_error(error.into()))?.clone();
     let whole = range.is_none();
     let range = match range {
@@ -141,7 +155,7 @@ async fn print(contents: &Contents, path: &DrivePath, range: Option<&str>) -> Re
         Ok(read) => read,
         // Who read has had enough, as `head` does.
         Err(DriveError::Io { error, .. }) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(nothing()),
-        Err(error) => return Err(drive_error(error)),
+        Err(error) => return Err(source.error(error)),
     };
     if whole && read.finish(&file.key) != file.commitment {
         return Err(drive_error(DriveError::Damaged { name: path.to_string() }));

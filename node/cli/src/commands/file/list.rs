@@ -23,7 +23,7 @@ use crate::{
 
 /// Lists a directory, or one file.
 pub async fn ls(context: &Context, args: Ls) -> Result<Report> {
-    let Source { contents, path, drive } = source(context, &args.source, args.version, &args.state).await?;
+    let Source { contents, path, drive, .. } = source(context, &args.source, args.version, &args.state).await?;
     let tree = contents.tree();
     let mut entries: Vec<(String, &Entry)> = Vec::new();
     // A link to one file names it by its path.

@@ -11,7 +11,7 @@ use cairn_client::{
 };
 use cairn_drive::{
     keys::{seal, DriveKey, KeyError, ACCOUNT_SECRET_BYTES},
-    Plan as Changes, Step,
+    owner_key, Plan as Changes, Step,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -26,11 +26,13 @@ use crate::{
         place::{drive_error, find, open, Place, StateDir},
     },
     context::{Context, Signer},
-    failure::{refused, usage, usage_with_remedy, Result},
+    failure::{failed, refused, usage, usage_with_remedy, Result},
     output::Report,
     spend::{spend, Plan},
 };
 
+/// What those may do who don't own a drive.
+const SHARE_REMEDY: &str = "only a drive's owner shares it; --link needs no more than to write to it";
 /// With what an account says that drives may be shared with it.
 const ACCEPT: &str = "accept";
 
@@ -72,7 +74,9 @@ async fn link(context: &Context, id: u64, place: &Place, state: &StateDir) -> Re
     };
     let carried = carry(context, opened, plan, state, Carry::putting()).await?;
     let made = carried.committed.links.first().ok_or_else(|| usage("no link was made"))?;
-    context.output.note("who has this link can read what it names, for as long as it isn't trimmed");
+    context.output.note(
+        "who has this link can read what it names as it is now; `cairn drive trim`, which moves live files, ends it: then make another",
+    );
     let text = made.to_text();
     let mut json = carried.json(id);
     json["link"] = json!(text);
@@ -80,38 +84,41 @@ async fn link(context: &Context, id: u64, place: &Place, state: &StateDir) -> Re
 }
 
 /// The owner's drive, and its keys.
-struct Owned {
-    signer: Signer,
+pub(crate) struct Owned {
+    pub signer: Signer,
     key: Keypair,
-    drive: storage::Drive,
-    view: View,
+    pub drive: storage::Drive,
+    pub view: View,
     genesis: [u8; 32],
+    /// What the former owner sealed to this one, if there was one.
+    handed: Option<Vec<u8>>,
 }
 
 impl Owned {
-    async fn open(context: &Context, id: u64) -> Result<Self> {
+    /// `remedy` is for those who don't own it.
+    pub async fn open(context: &Context, id: u64, remedy: &'static str) -> Result<Self> {
         let signer = context.signer().await?;
         let drive = on_chain(context, id).await?;
         if drive.owner != signer.account {
             let owner = context.address(&drive.owner).await?;
-            return Err(refused(
-                "Storage::NotOwner",
-                format!("drive {id} is {owner}'s"),
-                "only a drive's owner shares it; --link needs no more than to write to it",
-            ));
+            return Err(refused("Storage::NotOwner", format!("drive {id} is {owner}'s"), remedy));
         }
         let client = context.client().await?;
         let key = context.unlock(&signer)?;
-        Ok(Owned { signer, key, drive, view: client.best().await?, genesis: client.genesis_hash().0 })
+        let view = client.best().await?;
+        let handed = view.grant(id, &signer.account).await?.map(|grant| grant.sealed.to_vec());
+        Ok(Owned { signer, key, drive, view, genesis: client.genesis_hash().0, handed })
     }
 
     fn drive_key(&self, generation: u32) -> Result<DriveKey> {
         let secret: Zeroizing<[u8; ACCOUNT_SECRET_BYTES]> = Zeroizing::new(self.key.to_expanded_secret());
-        DriveKey::of_owner(&secret, &self.genesis, self.drive.id, generation).map_err(key_error)
+        let account = self.signer.account.0;
+        owner_key(&secret, account, &self.genesis, self.drive.id, generation, self.handed.as_deref())
+            .map_err(drive_error)
     }
 
     /// The drive's key, sealed to an account.
-    async fn sealed(&self, context: &Context, account: &AccountId, generation: u32) -> Result<Vec<u8>> {
+    pub async fn sealed(&self, context: &Context, account: &AccountId, generation: u32) -> Result<Vec<u8>> {
         let Some(public) = self.view.sealing_key(account).await? else {
             return Err(refused(
                 "Storage::KeyUnknown",
@@ -128,8 +135,9 @@ fn key_error(error: KeyError) -> anyhow::Error {
 }
 
 async fn grant(context: &Context, id: u64, named: &str, role: RoleArg, until: Option<&str>) -> Result<Report> {
-    let owned = Owned::open(context, id).await?;
+    let owned = Owned::open(context, id, SHARE_REMEDY).await?;
     let account = context.resolve(named).await?;
+    not_oneself(&owned, &account, named)?;
     let token = context.token().await?;
     let now = owned.view.block_number_u32();
     let until_block = until.map(|text| parse_until(text, now, owned.view.block_time()?)).transpose()?;
@@ -154,14 +162,28 @@ async fn grant(context: &Context, id: u64, named: &str, role: RoleArg, until: Op
     Ok(done.report(&text, json))
 }
 
+/// An owner's grant of its own drive is what the former owner gave it.
+fn not_oneself(owned: &Owned, account: &AccountId, named: &str) -> Result<()> {
+    match *account == owned.signer.account {
+        true => Err(usage(format!("drive {} is {named}'s own", owned.drive.id))),
+        false => Ok(()),
+    }
+}
+
 async fn publish(context: &Context, id: u64) -> Result<Report> {
-    let owned = Owned::open(context, id).await?;
+    let owned = Owned::open(context, id, SHARE_REMEDY).await?;
+    let key = owned.drive_key(owned.drive.key_generation)?;
+    if key.has_former() {
+        return Err(failed(
+            format!("drive {id} had another owner, and has more keys than can be published"),
+            "make a drive of your own, put the files there, and make that one public; or share them by --link",
+        ));
+    }
     let question =
         format!("Let everybody read drive {id}, older versions too? That can't be taken back for what is there.");
     if !context.output.confirm_loss(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
-    let key = owned.drive_key(owned.drive.key_generation)?;
     let call = storage::set_visibility(id, Visibility::Public(*key.expose()));
     let done = spend(context, &owned.signer, Plan::new(format!("let everybody read drive {id}"), call).asked()).await?;
     Ok(done.report(&format!("everybody can read drive {id}"), json!({ "drive": id, "public": true })))
@@ -172,13 +194,14 @@ pub async fn unshare(context: &Context, args: Unshare) -> Result<Report> {
     let place = Place::of_drive(&args.place)?;
     whole(&place)?;
     let id = find(context, place.drive.as_deref(), &args.state).await?;
-    let owned = Owned::open(context, id).await?;
+    let owned = Owned::open(context, id, SHARE_REMEDY).await?;
     let grants = owned.view.grants_of(id).await?;
     let generation = owned.drive.key_generation + 1;
     let is_public = matches!(owned.drive.visibility, Visibility::Public(_));
     let (mut calls, leaving, who) = match &args.from {
         Some(named) => {
             let account = context.resolve(named).await?;
+            not_oneself(&owned, &account, named)?;
             if !grants.iter().any(|(granted, _)| *granted == account) {
                 return Err(refused(
                     "Storage::GrantUnknown",
@@ -190,8 +213,13 @@ pub async fn unshare(context: &Context, args: Unshare) -> Result<Report> {
         },
         None if is_public => {
             let own = owned.signer.account;
-            // The end of a grant turns a drive's key; a grant to oneself is one that nobody misses.
-            let turn = [storage::grant(id, &own, Role::Reader, None, &[]), storage::revoke(id, &own)];
+            // The end of a grant turns a drive's key; a grant to oneself is one that nobody misses, unless it is what the former
+            // owner gave: then it is made again.
+            let own_grant = |sealed: &[u8]| storage::grant(id, &own, Role::Reader, None, sealed);
+            let turn = match &owned.handed {
+                Some(handed) => [storage::revoke(id, &own), own_grant(handed)],
+                None => [own_grant(&[]), storage::revoke(id, &own)],
+            };
             let mut calls = vec![storage::set_visibility(id, Visibility::Private)];
             calls.extend(turn);
             (calls, own, "everybody".into())
@@ -221,8 +249,9 @@ async fn regrants(
     generation: u32,
 ) -> Result<Vec<Call>> {
     let now = owned.view.block_number_u32();
+    // What the owner itself was given stays as it is.
     let stays = |(account, info): &&(AccountId, GrantInfo)| {
-        account != leaving && info.until_block.is_none_or(|until| until > now)
+        account != leaving && *account != owned.signer.account && info.until_block.is_none_or(|until| until > now)
     };
     let mut calls = Vec::new();
     for (account, info) in grants.iter().filter(stays) {
