@@ -20,6 +20,7 @@ use std::{path::Path, sync::Arc};
 
 use cairn_primitives::storage::{Coding, Receipt, SlotAt, Ticket};
 use futures::stream::StreamExt;
+use ring::rand::SecureRandom as _;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -46,7 +47,7 @@ pub const OTHERS_WAIT: std::time::Duration = std::time::Duration::from_secs(45);
 /// How often the chain is asked meanwhile.
 const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// How often a commit is tried when others are faster.
-const ATTEMPTS_MAX: u32 = 5;
+const ATTEMPTS_MAX: u32 = 12;
 /// Blocks that a ticket lasts: a little less than vaults allow, for one that has seen fewer blocks than we.
 const TICKET_BLOCKS: u32 = 28_000;
 /// Stripes that are coded at the same time.
@@ -114,6 +115,10 @@ pub async fn commit(
                 return Err(error);
             },
             Err(Failed::Stale) => {},
+            Err(Failed::Overtaken) => {
+                // Not for as long as the other one, or both would meet again.
+                drop(moves_on(session, &drive, writer.others_wait.mul_f64(gives_way())).await?);
+            },
             Err(Failed::Kept(found)) => {
                 let leaves = found.iter().map(|kept| kept.leaves).max().unwrap_or(0);
                 (writer.on_event)(Event::LeftBehind { stripes: leaves.saturating_sub(drive.first_free()) });
@@ -137,6 +142,14 @@ pub async fn commit(
         }
     }
     Err(DriveError::Contended { attempts: ATTEMPTS_MAX })
+}
+
+/// For which part of the time that others are given a writer waits who was overtaken: chance decides.
+fn gives_way() -> f64 {
+    let mut random = [0];
+    // Without randomness it is the longest time.
+    let _ = ring::rand::SystemRandom::new().fill(&mut random);
+    0.05 + 0.35 * f64::from(255 - random[0]) / 255.0
 }
 
 /// Whether somebody commits to a drive within a time.
@@ -197,6 +210,7 @@ async fn attempt(
     let mut fan = Fan::start(state, ticket, genesis, &writer.signer, &drive.vaults, &writer.on_event);
 
     if !kept.is_empty() {
+        fan.takes_over = true;
         adopt::tail(drive, &mut fan, &mut log, kept).await?;
     }
     let inputs = plan.inputs(drive, journal)?;

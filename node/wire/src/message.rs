@@ -53,12 +53,14 @@ pub enum Request {
         /// Sizes of the shards.
         sizes: Sizes,
     },
-    /// Asks for a receipt over the whole log; answered by [`Answer::Sealed`].
+    /// Asks for a receipt over the whole log; answered by [`Answer::Sealed`], or [`RefusalCode::Gap`] if it is another one.
     Seal {
         /// Of which log.
         at: SlotAt,
         /// How many shards it has.
         leaves: u64,
+        /// Root of its range: another writer's shards may be there by now.
+        root: [u8; 32],
     },
     /// Asks for shards; answered by [`Answer::Read`].
     Read {

@@ -134,6 +134,30 @@ async fn another_writer_may_be_faster_and_nothing_is_lost() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_at_the_same_time_all_get_through() {
+    for coding in [Coding::K1, Coding::K4] {
+        let world = Arc::new(World::new(coding));
+        for round in 0..5u64 {
+            let writers = (0..3u64).map(|writer| {
+                let world = Arc::clone(&world);
+                async move {
+                    let (name, bytes) = (format!("{round}-{writer}"), 1000 + 400_000 * (writer as usize));
+                    world.commit(plan(&[(&name, noise(10 * round + writer, bytes))])).await
+                }
+            });
+            for done in futures::future::join_all(writers).await {
+                done.expect("committed");
+            }
+        }
+        for (round, writer) in (0..5u64).flat_map(|round| (0..3).map(move |writer| (round, writer))) {
+            let expected = noise(10 * round + writer, 1000 + 400_000 * (writer as usize));
+            assert!(world.get(&format!("{round}-{writer}")).await.expect("there") == expected, "{round}-{writer}");
+        }
+        assert_eq!(world.open().await.state.version, 15);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_can_not_read_is_told_so() {
     let world = World::new(Coding::K1);

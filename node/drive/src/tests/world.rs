@@ -109,9 +109,9 @@ impl Vault {
                 let (leaves, units) = end(log);
                 (Answer::Appended { leaves, units }, Vec::new())
             },
-            Request::Seal { at, leaves } => {
+            Request::Seal { at, leaves, root } => {
                 let log = logs.entry(at).or_default();
-                if leaves != log.len() as u64 {
+                if leaves != log.len() as u64 || root != range_of(log).root() {
                     return refused(RefusalCode::Gap { leaves: log.len() as u64 });
                 }
                 let range = range_of(log);

@@ -94,6 +94,12 @@ pub(crate) struct Fan {
     looked: Instant,
     /// What some vaults keep, which isn't this.
     kept: Vec<Kept>,
+    /// The lowest slot that has a vault: see [`Self::first_receipt`].
+    lowest: u8,
+    /// What others left behind is taken over; nobody else is waited for.
+    pub takes_over: bool,
+    /// Some vault has another writer's shards in the place of this upload's.
+    overtaken: bool,
 }
 
 /// A vault keeps so many shards, which aren't those of an upload: it has signed for them.
@@ -147,9 +153,12 @@ impl Fan {
             };
             Slot { number, orders, task: tokio::spawn(task.run()), progress }
         });
+        let slots: Vec<Slot> = slots.collect();
         Fan {
             coding: drive.coding,
-            slots: slots.collect(),
+            lowest: slots.iter().map(|slot| slot.number).min().unwrap_or(0),
+            takes_over: false,
+            slots,
             memory: Arc::new(Semaphore::new(MEMORY_KIB)),
             vaults: Arc::clone(vaults),
             on_event: Arc::clone(on_event),
@@ -157,6 +166,7 @@ impl Fan {
             held_up: None,
             looked: Instant::now(),
             kept: Vec::new(),
+            overtaken: false,
         }
     }
 
@@ -243,6 +253,11 @@ impl Fan {
             if left.stale {
                 return Err(Failed::Stale);
             }
+            // Another writer has its receipt: it is further.
+            if left.kept.is_some() && slot.number == self.lowest && !self.takes_over {
+                return Err(Failed::Kept(self.kept.clone()));
+            }
+            self.overtaken |= left.overtaken;
         }
         self.enough(self.slots.len())
     }
@@ -263,6 +278,9 @@ impl Fan {
         }
         if !self.kept.is_empty() {
             return Err(Failed::Kept(self.kept.clone()));
+        }
+        if self.overtaken {
+            return Err(Failed::Overtaken);
         }
         let failures = self.vaults.failures_text();
         Err(Failed::Error(DriveError::TooFewVaults { got, needed, slots: self.coding.slots(), failures }))
@@ -285,6 +303,8 @@ impl Fan {
             tokio::time::sleep(HAS_ALL_EVERY).await;
         }
         let mut signatures = vec![None; usize::from(self.coding.slots())];
+        let (first, signature) = self.first_receipt(leaves, &expected).await?;
+        signatures[usize::from(first)] = Some(signature);
         for slot in &self.slots {
             let _ = slot.orders.send(Order::Seal(expected(slot.number), leaves));
         }
@@ -292,7 +312,7 @@ impl Fan {
         let mut running: FuturesUnordered<_> =
             slots.iter_mut().map(|slot| async move { (slot.number, (&mut slot.task).await) }).collect();
         let needed = usize::from(self.coding.signatures_min());
-        let mut signed = 0;
+        let mut signed = 1;
         let mut until: Option<tokio::time::Instant> = None;
         loop {
             let next = match until {
@@ -314,6 +334,7 @@ impl Fan {
                     if left.stale {
                         return Err(Failed::Stale);
                     }
+                    self.overtaken |= left.overtaken;
                 },
                 Err(error) => self.note_left(number, &error.to_string()),
             }
@@ -333,6 +354,48 @@ impl Fan {
     }
 }
 
+impl Fan {
+    /// The receipt of the lowest slot, before any other is asked for: of several writers at the same time one gets it, and nobody
+    /// signs for the others. Else each might have the receipts of some vaults, and none of enough; and those vaults would keep what
+    /// they signed for.
+    async fn first_receipt(
+        &mut self,
+        leaves: u64,
+        expected: &impl Fn(u8) -> Receipt,
+    ) -> Result<(u8, [u8; 64]), Failed> {
+        let has_all = |slot: &Slot| slot.progress.backlog.load(Ordering::Relaxed) == 0;
+        let since = Instant::now();
+        loop {
+            self.drop_ended().await?;
+            let slots = || self.slots.iter().enumerate();
+            let lowest = slots().min_by_key(|(_, slot)| slot.number).filter(|(_, slot)| has_all(slot));
+            let ready = || slots().filter(|(_, slot)| has_all(slot)).min_by_key(|(_, slot)| slot.number);
+            let chosen = lowest.or_else(|| ready().filter(|_| since.elapsed() > PATIENCE));
+            let Some((index, _)) = chosen else {
+                tokio::time::sleep(HAS_ALL_EVERY).await;
+                continue;
+            };
+            let mut slot = self.slots.swap_remove(index);
+            let _ = slot.orders.send(Order::Seal(expected(slot.number), leaves));
+            let left = match tokio::time::timeout(GRACE_MAX, &mut slot.task).await {
+                Ok(Ok(Ok((_, signature)))) => return Ok((slot.number, signature)),
+                Ok(Ok(Err(left))) => left,
+                Ok(Err(error)) => Left::new(error.to_string()),
+                Err(_) => Left::new("it was not done in time"),
+            };
+            self.note_kept(slot.number, &left);
+            self.note_left(slot.number, &left.reason);
+            match left {
+                Left { stale: true, .. } => return Err(Failed::Stale),
+                Left { kept: Some(_), .. } => return Err(Failed::Kept(self.kept.clone())),
+                Left { overtaken: true, .. } => return Err(Failed::Overtaken),
+                // Away, or slow: the next one decides.
+                _ => {},
+            }
+        }
+    }
+}
+
 /// Why an upload can't go on.
 #[derive(Debug)]
 pub(crate) enum Failed {
@@ -340,6 +403,8 @@ pub(crate) enum Failed {
     Stale,
     /// Too many vaults keep something else than this upload.
     Kept(Vec<Kept>),
+    /// Another writer is writing at the same time, and is further.
+    Overtaken,
     /// Anything else.
     Error(DriveError),
 }

@@ -51,11 +51,13 @@ pub(crate) struct Left {
     pub stale: bool,
     /// The vault keeps so many shards that it has signed for, and they aren't these.
     pub kept: Option<u64>,
+    /// The vault had these shards, and has another writer's in their place.
+    pub overtaken: bool,
 }
 
 impl Left {
     pub fn new(reason: impl Into<String>) -> Self {
-        Left { reason: reason.into(), stale: false, kept: None }
+        Left { reason: reason.into(), stale: false, kept: None, overtaken: false }
     }
 }
 
@@ -106,6 +108,10 @@ impl From<WireError> for Stop {
     }
 }
 
+fn overtaken() -> Left {
+    Left { overtaken: true, ..Left::new("another writer's data took the place of this") }
+}
+
 fn leave(reason: impl Into<String>) -> Stop {
     Stop::Leave(Left::new(reason))
 }
@@ -138,7 +144,7 @@ impl SlotTask {
             return Err(leave("it is behind with what is committed already"));
         }
         if end.leaves < self.acked {
-            return Err(leave("it lost what it had acknowledged"));
+            return Err(Stop::Leave(overtaken()));
         }
         let mut known = self.known(&connection, end.leaves).await?;
         let mut in_flight: FuturesOrdered<BoxFuture<'static, Sent>> = FuturesOrdered::new();
@@ -229,7 +235,12 @@ impl SlotTask {
         expected: Receipt,
         leaves: u64,
     ) -> Result<(Receipt, [u8; 64]), Stop> {
-        let (receipt, signature) = connection.seal(self.at, leaves).await?;
+        let (receipt, signature) = match connection.seal(self.at, leaves, expected.root).await {
+            Err(error) if matches!(error.refusal(), Some(RefusalCode::Gap { .. })) => {
+                return Err(Stop::Leave(overtaken()))
+            },
+            sealed => sealed?,
+        };
         if receipt != expected {
             return Err(leave("it signed for something else than it was sent"));
         }

@@ -64,6 +64,7 @@ enum Write {
         session: Session,
         at: SlotAt,
         leaves: u64,
+        root: [u8; 32],
     },
 }
 
@@ -165,8 +166,8 @@ impl Guest {
                         },
                     }
                 },
-                Request::Seal { at, leaves } => match self.sessions.get(&at).copied() {
-                    Some(session) => self.write(Write::Seal { id, place, session, at, leaves }).await?,
+                Request::Seal { at, leaves, root } => match self.sessions.get(&at).copied() {
+                    Some(session) => self.write(Write::Seal { id, place, session, at, leaves, root }).await?,
                     None => self.tell(id, refused(RefusalCode::NotOpen, ""), Some(place)),
                 },
                 request => self.answer(id, request, place).await?,
@@ -278,8 +279,8 @@ async fn write_in_order(
                 });
                 let _ = begun.await;
             },
-            Write::Seal { id, place, session, at, leaves } => {
-                let answer = requests::seal(&shared, session, at, leaves).await;
+            Write::Seal { id, place, session, at, leaves, root } => {
+                let answer = requests::seal(&shared, session, at, leaves, root).await;
                 count_refusal(&shared, &answer);
                 let _ = answers.send(Outgoing { id, answer, body: Vec::new(), _place: Some(place), _memory: None });
             },

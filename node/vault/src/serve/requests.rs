@@ -181,14 +181,15 @@ pub(super) async fn answer(shared: &Arc<Shared>, peer: IpAddr, request: Request)
 }
 
 /// Signs for a log, once all that was sent before is safe.
-pub(super) async fn seal(shared: &Arc<Shared>, session: Session, at: SlotAt, leaves: u64) -> Answer {
+pub(super) async fn seal(shared: &Arc<Shared>, session: Session, at: SlotAt, leaves: u64, root: [u8; 32]) -> Answer {
     if let Err(refusal) = session.check(shared) {
         return Answer::Refused(refusal);
     }
     let (store, key, genesis) = (Arc::clone(&shared.store), Arc::clone(&shared.key), shared.chain.genesis());
     let sealed = blocking(shared, move || {
         let Head { range, .. } = store.settle(at)?;
-        if range.leaves() != leaves {
+        // Another writer's shards are nothing to be signed for at this one's word.
+        if range.leaves() != leaves || range.root() != root {
             return Err(StoreError::Gap { leaves: range.leaves() });
         }
         let receipt = Receipt { at, version: session.version(), root: range.root(), units: range.units() };

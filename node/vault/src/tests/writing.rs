@@ -103,16 +103,18 @@ async fn nothing_is_written_without_a_ticket_or_beyond_it() {
         async move { connection.append(at(0), first as u64, shards).await }
     };
     assert_eq!(code(append(0, &logs[0]).await), RefusalCode::NotOpen);
-    assert_eq!(code(connection.seal(at(0), 0).await), RefusalCode::NotOpen);
+    assert_eq!(code(connection.seal(at(0), 0, [0; 32]).await), RefusalCode::NotOpen);
     group.open(&connection, group.ticket(0)).await.unwrap();
     // The refused body was read over: the connection is in step.
     assert_eq!(code(append(1, &logs[0]).await), RefusalCode::Gap { leaves: 0 });
     append(0, &logs[0]).await.unwrap();
-    assert_eq!(code(connection.seal(at(0), 5).await), RefusalCode::Gap { leaves: 6 });
+    assert_eq!(code(connection.seal(at(0), 5, range_of(&logs[0]).root()).await), RefusalCode::Gap { leaves: 6 });
     // As long as nothing is promised the tail is free.
     assert_eq!(append(3, &logs[0][..2]).await.unwrap().leaves, 5);
     append(3, &logs[0][3..]).await.unwrap();
-    connection.seal(at(0), 6).await.unwrap();
+    let other = connection.seal(at(0), 6, [7; 32]).await;
+    assert_eq!(code(other), RefusalCode::Gap { leaves: 6 }, "another writer's data is not signed for");
+    connection.seal(at(0), 6, range_of(&logs[0]).root()).await.unwrap();
     assert_eq!(code(append(5, &[]).await), RefusalCode::Kept { leaves: 6 });
 
     // The drive has moved on: the ticket is stale, and a new one begins behind what is committed.
@@ -148,7 +150,7 @@ async fn appends_of_a_connection_are_done_in_their_order() {
     for (number, shard) in logs[0].iter().enumerate() {
         waiting.push(connection.send_append(at(0), number as u64, vec![shard.clone()]).await.unwrap());
     }
-    let seal = connection.seal(at(0), 60);
+    let seal = connection.seal(at(0), 60, range_of(&logs[0]).root());
     for (number, appending) in waiting.into_iter().enumerate() {
         assert_eq!(appending.done().await.unwrap().leaves, number as u64 + 1);
     }

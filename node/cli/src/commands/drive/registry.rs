@@ -42,21 +42,7 @@ impl Registry {
     /// Reads it.
     pub fn load(folder: &Path, genesis: &[u8; 32]) -> Result<Self> {
         let file = folder.join("drives.json");
-        let broken = |reason: String| {
-            usage_with_remedy(
-                format!("{}: {reason}", file.display()),
-                "remove the file; names are found again in the drives",
-            )
-        };
-        let stored = match fs::metadata(&file) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Stored::default(),
-            Err(error) => return Err(broken(error.to_string())),
-            Ok(metadata) if metadata.len() > FILE_BYTES_MAX => return Err(broken("it is too big".into())),
-            Ok(_) => {
-                let text = fs::read_to_string(&file).map_err(|error| broken(error.to_string()))?;
-                serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?
-            },
-        };
+        let stored = read(&file)?;
         Ok(Registry { file, chain: hex::encode(genesis), stored })
     }
 
@@ -85,41 +71,78 @@ impl Registry {
         if self.name(drive) == Some(name) {
             return Ok(());
         }
-        self.stored.0.entry(self.chain.clone()).or_default().names.insert(drive, name.into());
-        self.store()
+        self.change(|chain| drop(chain.names.insert(drive, name.into())))
     }
 
     /// Notes what an account means by `drive:`.
     pub fn set_default(&mut self, account: &[u8; 32], drive: u64) -> Result<()> {
-        self.stored.0.entry(self.chain.clone()).or_default().default.insert(hex::encode(account), drive);
-        self.store()
+        self.change(|chain| drop(chain.default.insert(hex::encode(account), drive)))
     }
 
     /// Forgets a drive that is no more.
     pub fn forget(&mut self, drive: u64) -> Result<()> {
-        if let Some(chain) = self.stored.0.get_mut(&self.chain) {
+        self.change(|chain| {
             chain.names.remove(&drive);
             chain.default.retain(|_, default| *default != drive);
-        }
-        self.store()
+        })
     }
 
-    fn store(&self) -> Result<()> {
-        if let Some(folder) = self.file.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
+    /// Changes what is on disk now: other commands may have changed it since it was read, and wait until this is done.
+    fn change(&mut self, change: impl FnOnce(&mut Chain)) -> Result<()> {
+        let folder = self.file.parent().unwrap_or(Path::new(".")).to_path_buf();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let mut lock = fs::OpenOptions::new();
+        let lock = lock.write(true).create(true).truncate(false).mode(0o600).open(folder.join("drives.lock"))?;
+        lock.lock()?;
+        let mut stored = read(&self.file)?;
+        change(stored.0.entry(self.chain.clone()).or_default());
         let fresh = self.file.with_extension("new");
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(serde_json::to_string_pretty(&self.stored)?.as_bytes())?;
+        file.write_all(serde_json::to_string_pretty(&stored)?.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &self.file)?;
+        self.stored = stored;
         Ok(())
+    }
+}
+
+fn read(file: &Path) -> Result<Stored> {
+    let broken = |reason: String| {
+        usage_with_remedy(
+            format!("{}: {reason}", file.display()),
+            "remove the file; names are found again in the drives",
+        )
+    };
+    match fs::metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Stored::default()),
+        Err(error) => Err(broken(error.to_string())),
+        Ok(metadata) if metadata.len() > FILE_BYTES_MAX => Err(broken("it is too big".into())),
+        Ok(_) => {
+            let text = fs::read_to_string(file).map_err(|error| broken(error.to_string()))?;
+            serde_json::from_str(&text).map_err(|error| broken(error.to_string()))
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_at_the_same_time_lose_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::thread::scope(|scope| {
+            for drive in 0..16 {
+                let folder = folder.path();
+                scope.spawn(move || {
+                    let mut registry = Registry::load(folder, &[1; 32]).expect("loads");
+                    registry.set_name(drive, &format!("drive {drive}")).expect("stored");
+                });
+            }
+        });
+        let registry = Registry::load(folder.path(), &[1; 32]).expect("loads");
+        assert!((0..16).all(|drive| registry.name(drive) == Some(&format!("drive {drive}"))));
+    }
 
     #[test]
     fn names_and_the_default_are_kept_by_chain() {
