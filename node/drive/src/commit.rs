@@ -117,7 +117,7 @@ pub async fn commit(
             Err(Failed::Stale) => {},
             Err(Failed::Overtaken) => {
                 // Not for as long as the other one, or both would meet again.
-                drop(moves_on(session, &drive, writer.others_wait.mul_f64(gives_way())).await?);
+                let _ = moves_on(session, &drive, writer.others_wait.mul_f64(gives_way())).await?;
             },
             Err(Failed::Kept(found)) => {
                 let leaves = found.iter().map(|kept| kept.leaves).max().unwrap_or(0);

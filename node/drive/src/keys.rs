@@ -420,8 +420,7 @@ mod tests {
         let sealed = |key: &DriveKey| seal(key, &[2; 32], &carol.public(), &GENESIS, 5);
         let (_, _, mut key) = handed();
         let mut owners = 3;
-        loop {
-            let Ok(bytes) = sealed(&key) else { break };
+        while let Ok(bytes) = sealed(&key) {
             assert!(bytes.len() <= cairn_primitives::storage::SEALED_BYTES_MAX as usize);
             assert_eq!(carol.open(&[2; 32], &GENESIS, 5, &bytes).expect("for Carol"), key);
             for position in 0..bytes.len() {

@@ -71,12 +71,16 @@ impl Registry {
         if self.name(drive) == Some(name) {
             return Ok(());
         }
-        self.change(|chain| drop(chain.names.insert(drive, name.into())))
+        self.change(|chain| {
+            chain.names.insert(drive, name.into());
+        })
     }
 
     /// Notes what an account means by `drive:`.
     pub fn set_default(&mut self, account: &[u8; 32], drive: u64) -> Result<()> {
-        self.change(|chain| drop(chain.default.insert(hex::encode(account), drive)))
+        self.change(|chain| {
+            chain.default.insert(hex::encode(account), drive);
+        })
     }
 
     /// Forgets a drive that is no more.
