@@ -176,7 +176,12 @@ impl Consumer {
             return Err(cap.into());
         }
         if reasons.is_empty() {
-            reasons.push("all of them answered garbage lately, and are not asked for a while".into());
+            let now = Instant::now();
+            let rest = sellers.iter().filter_map(|seller| seller.score().avoided_for(now)).min().unwrap_or_default();
+            reasons.push(format!(
+                "all of them answered garbage lately, and the first is asked again in {} s",
+                rest.as_secs() + 1
+            ));
         }
         Err(CallError::Failed(reasons.join("; ")))
     }

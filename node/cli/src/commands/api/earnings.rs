@@ -4,9 +4,9 @@
 
 use cairn_api::{
     ledger::{Ledger, Who},
-    market::now_ms,
+    market::{now_ms, Market},
 };
-use cairn_client::AccountId;
+use cairn_client::{chain::marketplace::Message, AccountId, Error};
 use serde_json::{json, Value};
 
 use super::{
@@ -18,6 +18,16 @@ use crate::{
     failure::{has_code, usage, Result},
     output::{fields, table, Report},
 };
+
+/// The deposit for what the contract remembers is lent, until the signer's authorisation ends: that counts as this part of it.
+const LENT_PART: u128 = 10;
+
+/// Whether so much is more than what redeeming it costs.
+async fn worth_it(market: &Market, account: &AccountId, message: &Message, due: u128) -> Result<bool, Error> {
+    let tried = market.attempt(account, message).await?;
+    let fee = market.client().fee(account, &tried.call).await?;
+    Ok(due > fee.saturating_add(tried.deposit / LENT_PART))
+}
 
 /// Shows the books of an API, and redeems what is due if asked to.
 pub async fn earnings(context: &Context, api: u32, redeem: bool, place: &PlaceArgs, data: &DataDir) -> Result<Report> {
@@ -46,8 +56,18 @@ pub async fn earnings(context: &Context, api: u32, redeem: bool, place: &PlaceAr
         if let (true, true, Some((voucher, signature))) = (redeem, due > 0, &counts.best) {
             let by = context.signer().await?;
             let what = format!("redeem a voucher over {}", token.format(due));
-            match send(context, &by, &market, what, &market.place().redeem(voucher, signature)).await {
-                Ok((tried, _)) => {
+            let message = market.place().redeem(voucher, signature);
+            let sent = match worth_it(&market, &by.account, &message, due).await {
+                Ok(true) => send(context, &by, &market, what, &message).await.map(Some),
+                Ok(false) => {
+                    context.output.note(&format!("redeeming {} would cost more: left for later", token.format(due)));
+                    Ok(None)
+                },
+                Err(error) => Err(error.into()),
+            };
+            match sent {
+                Ok(None) => {},
+                Ok(Some((tried, _))) => {
                     let came: u128 = tried.read()?;
                     redeemed_now = redeemed_now.saturating_add(came);
                     due = due.saturating_sub(came);

@@ -41,7 +41,19 @@ pub async fn plans(context: &Context, args: &Plans) -> Result<Report> {
     listed(&market, api).await?;
     if let Some(plan) = args.subscribe {
         let signer = context.signer().await?;
-        let what = format!("buy a period of plan {plan} of API {api}");
+        let offered = market.client().best().await?.market_plans(place, api).await?;
+        let Some(bought) = offered.get(usize::from(plan)) else {
+            return Err(usage_with_remedy(
+                format!("API {api} has no plan {plan}"),
+                format!("`cairn api plans {api}` lists its plans"),
+            ));
+        };
+        let what = format!(
+            "buy a period of plan {plan} of API {api}: {} units in {} days for {}",
+            bought.units,
+            bought.period_ms as f64 / DAY_MS as f64,
+            token.format(bought.price)
+        );
         let (tried, done) = send(context, &signer, &market, what, &place.subscribe(api, plan)).await?;
         let ends_ms: u64 = tried.read()?;
         return Ok(done
