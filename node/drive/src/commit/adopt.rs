@@ -67,7 +67,10 @@ async fn choose<'a>(drive: &Drive, claims: &'a [Claim], first: u64) -> Result<Op
     }
     match best {
         Some((_, count, sources)) => Ok(Some((sources, count))),
-        None if keeping > 0 => Err(unreadable(drive, first, keeping)),
+        // A few that keep what is nowhere whole any more are left behind, and catch up.
+        None if keeping > usize::from(drive.state.coding.slots() - drive.state.coding.signatures_min()) => {
+            Err(unreadable(drive, first, keeping))
+        },
         None => Ok(None),
     }
 }

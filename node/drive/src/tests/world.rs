@@ -98,7 +98,10 @@ impl Vault {
                 if first > log.len() {
                     return refused(RefusalCode::Gap { leaves: log.len() as u64 });
                 }
-                assert!(first_leaf >= chain.leaves(), "what is committed is never cut");
+                // What is committed is never cut: whoever was at it when another writer committed has an old ticket.
+                if first_leaf < chain.leaves() {
+                    return refused(RefusalCode::Stale { version: chain.state().version });
+                }
                 let (kept, version) = *self.sealed.lock().expect("no panic");
                 if first_leaf < kept && version > chain.state().version {
                     return refused(RefusalCode::Kept { leaves: kept });
