@@ -361,20 +361,23 @@ pub mod marketplace {
                 return Err(Error::PlanClosed);
             }
             let (consumer, now) = (self.env().caller(), self.now());
-            let mut subscription = match self.subscriptions.get((api, consumer)) {
-                Some(current) if !current.has_ended(now) => current,
-                Some(mut ended) => {
-                    let earned = ended.earn(now);
-                    self.pay_or_credit(terms.provider, earned)?;
-                    self.emit_collected(api, consumer, terms.provider, earned);
-                    Subscription::begin(plan, offered, now)
-                },
-                None => Subscription::begin(plan, offered, now),
+            let known = self.subscriptions.get((api, consumer));
+            let (ended, current) = match known {
+                Some(known) if known.has_ended(now) => (Some(known), None),
+                known => (None, known),
             };
+            let mut subscription = current.unwrap_or_else(|| Subscription::begin(plan, offered, now));
             if subscription.plan != plan {
                 return Err(Error::OtherPlan);
             }
             subscription.renew(offered.price, now)?;
+            // Refused before anything is paid.
+            self.account(consumer).take(offered.price)?;
+            if let Some(mut ended) = ended {
+                let earned = ended.earn(now);
+                self.pay_or_credit(terms.provider, earned)?;
+                self.emit_collected(api, consumer, terms.provider, earned);
+            }
             let mut account = self.account(consumer);
             account.take(offered.price)?;
             self.accounts.insert(consumer, &account);
