@@ -5,8 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cli, EXIT } from './lib/cli.mjs';
-import { ApiProvider, ApiProxy, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
-import { Network } from './lib/network.mjs';
+import { ApiProvider, ApiProxy, startMarket, Upstream } from './lib/market.mjs';
 import { seconds, until } from './lib/wait.mjs';
 
 const UNITS = 100;
@@ -25,10 +24,10 @@ describe('plans and badges', { concurrency: false, timeout: seconds(900) }, () =
     const answers = await Promise.all(Array.from({ length: count }, (_, i) => proxy.get(`/squares/square/${from + i}`)));
     for (const answer of answers) assert.equal(answer.status, 200, await answer.clone().text());
   };
-  /** A provider is killed, once its books say that so much is left, and comes back. */
-  // What calls have used is written a quarter of a second later.
+  /** What calls have used is in the books a quarter of a second later. */
   const leftByBooks = (which, left) => until(`its books say that ${left} units are left`,
     async () => (await which.earnings()).consumers[0].plan.left === left);
+  /** A provider is killed, once its books say that so much is left, and comes back. */
   const killed = async (which, left) => {
     await leftByBooks(which, left);
     await which.process.kill();
@@ -36,12 +35,7 @@ describe('plans and badges', { concurrency: false, timeout: seconds(900) }, () =
   };
 
   before(async () => {
-    network = await Network.dev();
-    const [node] = network.nodes;
-    await node.waitFinalized(2);
-    cli = new Cli({ dir: network.dir, url: node.url });
-    market = await deployMarketplace(cli, node);
-    openapi = network.file('squares.yaml', SQUARES);
+    ({ network, cli, market, openapi } = await startMarket());
     upstream = await Upstream.start();
     provider = await ApiProvider.start({
       network, cli, market, name: 'squares', openapi, account: '//Bob', upstream, price: '0.001', args: ['--redeem-after', '100000'],

@@ -6,8 +6,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cli, EXIT } from './lib/cli.mjs';
-import { ApiProvider, ApiProxy, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
-import { Network } from './lib/network.mjs';
+import { ApiProvider, ApiProxy, SQUARES, startMarket, Upstream } from './lib/market.mjs';
 import { startVaults } from './lib/vaults.mjs';
 import { seconds, until } from './lib/wait.mjs';
 
@@ -25,12 +24,7 @@ describe('trust between consumers and providers', { concurrency: false, timeout:
   };
 
   before(async () => {
-    network = await Network.dev();
-    const [node] = network.nodes;
-    await node.waitFinalized(2);
-    cli = new Cli({ dir: network.dir, url: node.url });
-    market = await deployMarketplace(cli, node);
-    openapi = network.file('squares.yaml', SQUARES);
+    ({ network, cli, market, openapi } = await startMarket());
     await cli.ok('api', 'fund', '--contract', market, '--data', file('consumer'), '--deposit', '20', '--cap', '10', ...as(consumer));
   });
 

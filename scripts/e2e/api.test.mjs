@@ -4,9 +4,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Cli, EXIT } from './lib/cli.mjs';
-import { ApiProvider, ApiProxy, bundle, deployMarketplace, SQUARES, Upstream } from './lib/market.mjs';
-import { Network } from './lib/network.mjs';
+import { EXIT } from './lib/cli.mjs';
+import { ApiProvider, ApiProxy, bundle, SQUARES, startMarket, Upstream } from './lib/market.mjs';
 import { seconds, until } from './lib/wait.mjs';
 
 describe('the marketplace of APIs', { concurrency: false }, () => {
@@ -23,12 +22,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
   };
 
   before(async () => {
-    network = await Network.dev();
-    const [node] = network.nodes;
-    await node.waitFinalized(2);
-    cli = new Cli({ dir: network.dir, url: node.url });
-    market = await deployMarketplace(cli, node);
-    openapi = network.file('squares.yaml', SQUARES);
+    ({ network, cli, market, openapi } = await startMarket());
     upstreams = { cheap: await Upstream.start({ latencyMs: 3 }), dear: await Upstream.start() };
     const common = { network, cli, market, name: 'squares', openapi, args: ['--redeem-after', '100000'] };
     [cheap, dear] = await Promise.all([

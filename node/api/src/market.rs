@@ -12,6 +12,9 @@ use cairn_voucher::Bytes32;
 use tokio::time::Instant;
 
 /// How long a standing is believed. A block takes 3 s, and what backs a voucher leaves after a thaw of a second at the least;
+/// The deposit for what the contract remembers of a consumer is lent: it comes back once the signer's authorisation has ended.
+/// That it is away counts as this part of it.
+const LENT_PART: u128 = 10;
 /// what isn't redeemed is bounded besides.
 const STANDING_TTL: Duration = Duration::from_secs(12);
 /// Standings that are kept.
@@ -111,6 +114,11 @@ impl Market {
     /// Tries a message out at the best block.
     pub async fn attempt(&self, account: &AccountId, message: &Message) -> Result<Tried, Error> {
         self.client.best().await?.try_message(account, &self.place, message).await
+    }
+
+    /// What redeeming a voucher costs whoever does it: the fee, and what the deposit counts for.
+    pub async fn redeem_cost(&self, account: &AccountId, tried: &Tried) -> Result<u128, Error> {
+        Ok(self.client.fee(account, &tried.call).await?.saturating_add(tried.deposit / LENT_PART))
     }
 
     /// Tries a message out, submits it and waits for finality.

@@ -5,6 +5,8 @@ import https from 'node:https';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Cli } from './cli.mjs';
+import { Network } from './network.mjs';
 import { binary } from './paths.mjs';
 import { freePorts } from './ports.mjs';
 import { Background } from './processes.mjs';
@@ -38,6 +40,16 @@ export async function deployMarketplace(cli, node, { account = '//Alice', thawMs
   const made = await cli.ok('contract', 'instantiate', marketplaceBundle(), '--data', `0x${data.toString('hex')}`,
     '--account', account, '--yes');
   return made.contract;
+}
+
+/** A network with a marketplace, and the document of what is sold in it. */
+export async function startMarket() {
+  const network = await Network.dev();
+  const [node] = network.nodes;
+  await node.waitFinalized(2);
+  const cli = new Cli({ dir: network.dir, url: node.url });
+  const market = await deployMarketplace(cli, node);
+  return { network, cli, market, openapi: network.file('squares.yaml', SQUARES) };
 }
 
 /** The API that is sold in tests: squares, echoes, and bytes. */

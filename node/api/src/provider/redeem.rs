@@ -13,10 +13,6 @@ use cairn_client::Error;
 use super::Provider;
 use crate::ledger::{Account, Counts, Who};
 
-/// The deposit for what the contract remembers of a consumer is lent: it comes back once the signer's authorisation has ended.
-/// That it is away counts as this part of it.
-const LENT_PART: u128 = 10;
-
 /// When a voucher is redeemed. Money in plancks.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -104,7 +100,7 @@ impl Provider {
             },
             Err(error) => return Err(error),
         };
-        let fee = self.market.client().fee(&account.id(), &tried.call).await?.saturating_add(tried.deposit / LENT_PART);
+        let fee = self.market.redeem_cost(&account.id(), &tried).await?;
         let exposed = counts.spent.saturating_sub(counts.redeemed) > self.config.exposure_max / 2;
         let amount: u128 = tried.read()?;
         if !worth_it(policy, amount, fee, waited, exposed) {

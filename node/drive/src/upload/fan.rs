@@ -117,6 +117,13 @@ struct Slot {
     progress: Arc<Progress>,
 }
 
+impl Slot {
+    /// Whether its vault has everything that was sent.
+    fn has_all(&self) -> bool {
+        self.progress.backlog.load(Ordering::Relaxed) == 0
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.task.abort();
@@ -248,22 +255,24 @@ impl Fan {
                 Ok(Ok(_)) => Left::new("it signed too early"),
                 Err(error) => Left::new(error.to_string()),
             };
-            self.note_kept(slot.number, &left);
-            self.note_left(slot.number, &left.reason);
-            if left.stale {
-                return Err(Failed::Stale);
-            }
+            self.take_leave(slot.number, &left)?;
             // Another writer has its receipt: it is further.
             if left.kept.is_some() && slot.number == self.lowest && !self.takes_over {
                 return Err(Failed::Kept(self.kept.clone()));
             }
-            self.overtaken |= left.overtaken;
         }
         self.enough(self.slots.len())
     }
 
-    fn note_kept(&mut self, slot: u8, left: &Left) {
+    /// Notes that a slot takes part no more, and why.
+    fn take_leave(&mut self, slot: u8, left: &Left) -> Result<(), Failed> {
         self.kept.extend(left.kept.map(|leaves| Kept { slot, leaves }));
+        self.overtaken |= left.overtaken;
+        self.note_left(slot, &left.reason);
+        if left.stale {
+            return Err(Failed::Stale);
+        }
+        Ok(())
     }
 
     fn note_left(&self, slot: u8, reason: &str) {
@@ -297,8 +306,7 @@ impl Fan {
     ) -> Result<Vec<Option<[u8; 64]>>, Failed> {
         // Nobody signs before enough have everything: or a few could have signed for what the others never get, and have to
         // keep it.
-        let has_all = |slot: &Slot| slot.progress.backlog.load(Ordering::Relaxed) == 0;
-        while self.slots.iter().filter(|slot| has_all(slot)).count() < usize::from(self.coding.signatures_min()) {
+        while self.slots.iter().filter(|slot| slot.has_all()).count() < usize::from(self.coding.signatures_min()) {
             self.look().await?;
             tokio::time::sleep(HAS_ALL_EVERY).await;
         }
@@ -328,14 +336,7 @@ impl Fan {
                     signatures[usize::from(number)] = Some(signature);
                     signed += 1;
                 },
-                Ok(Err(left)) => {
-                    self.note_kept(number, &left);
-                    self.note_left(number, &left.reason);
-                    if left.stale {
-                        return Err(Failed::Stale);
-                    }
-                    self.overtaken |= left.overtaken;
-                },
+                Ok(Err(left)) => self.take_leave(number, &left)?,
                 Err(error) => self.note_left(number, &error.to_string()),
             }
             if signed >= needed {
@@ -352,9 +353,7 @@ impl Fan {
         self.enough(signed)?;
         Ok(signatures)
     }
-}
 
-impl Fan {
     /// The receipt of the lowest slot, before any other is asked for: of several writers at the same time one gets it, and nobody
     /// signs for the others. Else each might have the receipts of some vaults, and none of enough; and those vaults would keep what
     /// they signed for.
@@ -363,13 +362,12 @@ impl Fan {
         leaves: u64,
         expected: &impl Fn(u8) -> Receipt,
     ) -> Result<(u8, [u8; 64]), Failed> {
-        let has_all = |slot: &Slot| slot.progress.backlog.load(Ordering::Relaxed) == 0;
         let since = Instant::now();
         loop {
             self.drop_ended().await?;
             let slots = || self.slots.iter().enumerate();
-            let lowest = slots().min_by_key(|(_, slot)| slot.number).filter(|(_, slot)| has_all(slot));
-            let ready = || slots().filter(|(_, slot)| has_all(slot)).min_by_key(|(_, slot)| slot.number);
+            let lowest = slots().min_by_key(|(_, slot)| slot.number).filter(|(_, slot)| slot.has_all());
+            let ready = || slots().filter(|(_, slot)| slot.has_all()).min_by_key(|(_, slot)| slot.number);
             let chosen = lowest.or_else(|| ready().filter(|_| since.elapsed() > PATIENCE));
             let Some((index, _)) = chosen else {
                 tokio::time::sleep(HAS_ALL_EVERY).await;
@@ -383,10 +381,8 @@ impl Fan {
                 Ok(Err(error)) => Left::new(error.to_string()),
                 Err(_) => Left::new("it was not done in time"),
             };
-            self.note_kept(slot.number, &left);
-            self.note_left(slot.number, &left.reason);
+            self.take_leave(slot.number, &left)?;
             match left {
-                Left { stale: true, .. } => return Err(Failed::Stale),
                 Left { kept: Some(_), .. } => return Err(Failed::Kept(self.kept.clone())),
                 Left { overtaken: true, .. } => return Err(Failed::Overtaken),
                 // Away, or slow: the next one decides.

@@ -19,14 +19,10 @@ use crate::{
     output::{fields, table, Report},
 };
 
-/// The deposit for what the contract remembers is lent, until the signer's authorisation ends: that counts as this part of it.
-const LENT_PART: u128 = 10;
-
 /// Whether so much is more than what redeeming it costs.
 async fn worth_it(market: &Market, account: &AccountId, message: &Message, due: u128) -> Result<bool, Error> {
     let tried = market.attempt(account, message).await?;
-    let fee = market.client().fee(account, &tried.call).await?;
-    Ok(due > fee.saturating_add(tried.deposit / LENT_PART))
+    Ok(due > market.redeem_cost(account, &tried).await?)
 }
 
 /// Shows the books of an API, and redeems what is due if asked to.
