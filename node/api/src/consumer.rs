@@ -170,7 +170,7 @@ impl Consumer {
             BTreeMap::new()
         });
         let mut seed = [0; 8];
-        getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+        getrandom::fill(&mut seed).map_err(|error| std::io::Error::other(error.to_string()))?;
         Ok(Arc::new(Self {
             market,
             budget,

@@ -6,7 +6,7 @@ mod body;
 mod pool;
 mod server;
 
-pub use body::{collect, text_response, Body, CollectError};
+pub use body::{collect, hold, text_response, Body, CollectError};
 pub use pool::{Base, Endpoint, SendError, Tls};
 pub use server::{serve, Limits, Service};
 

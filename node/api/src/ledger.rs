@@ -257,12 +257,12 @@ impl Ledger {
             let Counts { spent, calls, units, free_units, .. } = account.take_uses()?;
             Some(Record::Used { who: account.who(), spent, calls, units, free_units })
         });
-        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
         let planned = plans.iter().filter_map(|(consumer, plan)| {
             let used = plan.take_uses()?;
             Some(Record::Plan { consumer: *consumer, used })
         });
-        let users = self.users.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
         let by_badge = users.iter().filter_map(|((who, user), used)| {
             let units = used.take_uses()?;
             Some(Record::User { who: *who, user: *user, units })

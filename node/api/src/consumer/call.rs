@@ -22,7 +22,7 @@ use super::{
     Consumer,
 };
 use crate::{
-    http::{collect, content_type, strip, Body, CollectError},
+    http::{collect, content_type, hold, strip, Body},
     openapi::{Document, Operation, RequestError},
     wire::{self, read_offer, Wanted, OFFER_BYTES_MAX},
 };
@@ -372,11 +372,7 @@ impl Consumer {
                 word: None,
             });
         }
-        let (body, whole) = match collect(body, LOOKED_AT_BYTES_MAX).await {
-            Ok(bytes) => (Body::whole(bytes.clone()), Some(bytes)),
-            Err(CollectError::TooBig(first, rest)) => (Body::Resumed(Some(first), rest), None),
-            Err(other) => return Err(other.to_string()),
-        };
+        let (body, whole) = hold(body, LOOKED_AT_BYTES_MAX).await.map_err(|error| error.to_string())?;
         if good && call.method != Method::HEAD {
             let checked = document.check_response(operation, status, kind.as_deref(), whole.as_deref());
             checked.map_err(|error| error.to_string())?;

@@ -4,7 +4,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use cairn_client::{
     address::{to_address, DEFAULT_SS58_PREFIX},
     chain::marketplace::Quality,
@@ -24,7 +23,7 @@ use super::{
     Call, CallBody, Seller,
 };
 use crate::{
-    http::{collect, content_type, strip, Body, CollectError, Tls},
+    http::{collect, content_type, hold, strip, Body, Tls},
     ledger::verify,
     market::{now_ms, Market},
     openapi::{Document, Operation, RequestError},
@@ -193,11 +192,7 @@ async fn look(
     if let Some(left) = left {
         head.headers.insert(wire::BADGE_LEFT, left);
     }
-    let (body, whole): (Body, Option<Bytes>) = match collect(body, LOOKED_AT_BYTES_MAX).await {
-        Ok(bytes) => (Body::whole(bytes.clone()), Some(bytes)),
-        Err(CollectError::TooBig(first, rest)) => (Body::Resumed(Some(first), rest), None),
-        Err(other) => return Err(other.to_string()),
-    };
+    let (body, whole) = hold(body, LOOKED_AT_BYTES_MAX).await.map_err(|error| error.to_string())?;
     if head.status.is_success() && !is_head {
         let kind = content_type(&head.headers).map(ToString::to_string);
         let checked = document.check_response(operation, head.status.as_u16(), kind.as_deref(), whole.as_deref());

@@ -99,6 +99,18 @@ pub enum CollectError {
     Slow,
 }
 
+/// Holds a body of at most `bytes_max` bytes to be looked at; a longer one passes as it comes.
+///
+/// # Errors
+/// It is too slow or broken.
+pub async fn hold(body: Incoming, bytes_max: usize) -> Result<(Body, Option<Bytes>), CollectError> {
+    match collect(body, bytes_max).await {
+        Ok(bytes) => Ok((Body::whole(bytes.clone()), Some(bytes))),
+        Err(CollectError::TooBig(first, rest)) => Ok((Body::Resumed(Some(first), rest), None)),
+        Err(other) => Err(other),
+    }
+}
+
 /// Reads a whole body of at most `bytes_max` bytes.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     context::Context,
     failure::{has_code, refused, usage, usage_with_remedy, Result},
-    keystore::read_text,
+    keystore::{read_text, replace, PRIVATE},
     output::{table, Report},
 };
 
@@ -219,12 +219,9 @@ impl Attested {
     }
 
     fn write(&self, folder: &Path) -> Result<()> {
-        let (path, new) = (folder.join(Self::FILE), folder.join("attested.new"));
-        let write = || -> std::io::Result<()> {
-            std::fs::write(&new, serde_json::to_vec(&self.0).map_err(std::io::Error::other)?)?;
-            std::fs::rename(&new, &path)
-        };
-        write().with_context(|| format!("can't write {}", path.display()))
+        let path = folder.join(Self::FILE);
+        replace(&path, &serde_json::to_vec(&self.0)?, PRIVATE)
+            .with_context(|| format!("can't write {}", path.display()))
     }
 }
 

@@ -6,14 +6,16 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{usage_with_remedy, Result};
+use crate::{
+    failure::{usage_with_remedy, Result},
+    keystore::{replace, PRIVATE},
+};
 
 /// A registry that is bigger is none.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -100,11 +102,7 @@ impl Registry {
         lock.lock()?;
         let mut stored = read(&self.file)?;
         change(stored.0.entry(self.chain.clone()).or_default());
-        let fresh = self.file.with_extension("new");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(serde_json::to_string_pretty(&stored)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.file)?;
+        replace(&self.file, serde_json::to_string_pretty(&stored)?.as_bytes(), PRIVATE)?;
         self.stored = stored;
         Ok(())
     }
