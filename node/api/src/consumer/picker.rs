@@ -16,9 +16,9 @@ const WEIGHT: f64 = 0.1;
 /// Latency that counts as neither good nor bad, where a provider promises none, in milliseconds.
 const LATENCY_MS: f64 = 300.0;
 /// For how long garbage is avoided; twice as long each further time.
-const AVOIDED: Duration = Duration::from_secs(600);
+pub(super) const AVOIDED: Duration = Duration::from_secs(120);
 /// Times that this doubles.
-const DOUBLINGS_MAX: u32 = 8;
+const DOUBLINGS_MAX: u32 = 10;
 /// For how long one that can't be reached is left alone; twice as long each further time in a row.
 const UNREACHABLE: Duration = Duration::from_secs(1);
 /// Times that this doubles: a minute.

@@ -132,7 +132,7 @@ mod tests {
     use cairn_client::chain::marketplace::Quality;
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::picker::AVOIDED, *};
 
     #[test]
     fn what_was_seen_is_there_again() {
@@ -149,8 +149,10 @@ mod tests {
         assert_eq!(found, seen);
         // An hour later the pause is over; half of it later it isn't.
         let mut again = Score::new(&Quality::default());
-        found.restore(&mut again, now, now_ms + 300_000);
-        assert!(again.is_avoided(now + Duration::from_secs(299)) && !again.is_avoided(now + Duration::from_secs(301)));
+        let half = AVOIDED / 2;
+        found.restore(&mut again, now, now_ms + u64::try_from(half.as_millis()).expect("short"));
+        let second = Duration::from_secs(1);
+        assert!(again.is_avoided(now + half - second) && !again.is_avoided(now + half + second));
         assert_eq!((again.good, again.calls, again.garbage, again.tally), (score.good, 2, 1, score.tally));
         let mut again = Score::new(&Quality::default());
         found.restore(&mut again, now, now_ms + 3_600_000);
