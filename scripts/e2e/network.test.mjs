@@ -86,10 +86,10 @@ describe('a network of three validators', { timeout: seconds(900) }, () => {
     await dave.waitBest(await alice.bestNumber());
 
     const { address } = await cli.ok('account', 'new', 'fourth', '--no-phrase');
-    await cli.ok('account', 'send', '--account', '//Alice', 'fourth', '20000');
+    await cli.ok('account', 'send', '--account', '//Alice', 'fourth', '20000', '--yes');
     assert.equal(await freeBalance(api, address), 20_000n * CRN);
-    await cli.ok('stake', 'bond', '--account', 'fourth', '15000');
-    await cli.ok('stake', 'validate', '--account', 'fourth', '--node-url', dave.url);
+    await cli.ok('stake', 'bond', '--account', 'fourth', '15000', '--yes');
+    await cli.ok('stake', 'validate', '--account', 'fourth', '--node-url', dave.url, '--yes');
     const joinedIn = (await api.query.staking.activeEra()).unwrap().index.toNumber();
 
     const isActive = async () => (await api.query.session.validators()).some((who) => who.toString() === address);
@@ -109,7 +109,7 @@ describe('a network of three validators', { timeout: seconds(900) }, () => {
     await alice.waitFinalized(finalized + 3);
     await charlie.restart();
 
-    await cli.ok('stake', 'chill', '--account', 'fourth');
+    await cli.ok('stake', 'chill', '--account', 'fourth', '--yes');
     await until('the fourth has left the active set', async () => !(await isActive()), { timeoutMs: TWO_ERAS, everyMs: 1000 });
     await dave.stop();
     await alice.waitFinalized(await alice.bestNumber() + 2);

@@ -142,25 +142,20 @@ impl Output {
         progress
     }
 
-    /// Asks a question. Without somebody to answer, nothing is asked and the answer is yes: a script that calls this
-    /// program has decided already.
-    pub fn confirm(&self, question: &str) -> Result<bool> {
-        if !self.answered {
+    /// Asks before something is spent or lost, if `yes` wasn't said before. Without somebody to answer it has to be said
+    /// before.
+    pub fn confirm(&self, question: &str, yes: bool) -> Result<bool> {
+        if yes {
             return Ok(true);
+        }
+        if !self.answered {
+            let unasked = format!("nothing was done: nobody is there to answer \"{question}\"");
+            return Err(usage_with_remedy(unasked, "give --yes to do it without being asked"));
         }
         to_stderr(&format!("{question} [y/N]"));
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-    }
-
-    /// Asks before something that can't be undone. Without somebody to answer, `--yes` is needed.
-    pub fn confirm_loss(&self, question: &str, yes: bool) -> Result<bool> {
-        match (yes, self.answered) {
-            (true, _) => Ok(true),
-            (false, true) => self.confirm(question),
-            (false, false) => Err(usage_with_remedy("this can't be undone", "give --yes to do it all the same")),
-        }
     }
 }
 
@@ -256,10 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_asked_when_nobody_can_answer() {
+    fn nothing_is_spent_when_nobody_can_answer() {
         let output = Output { json: false, quiet: true, watched: false, answered: false };
-        assert!(output.confirm("spend?").expect("no input needed"));
-        assert!(output.confirm_loss("remove?", true).expect("said yes"));
-        assert!(output.confirm_loss("remove?", false).is_err());
+        assert!(output.confirm("spend?", true).expect("said yes"));
+        let refused = output.confirm("spend?", false).expect_err("nothing is spent");
+        assert!(refused.to_string().contains("spend?"), "{refused}");
     }
 }

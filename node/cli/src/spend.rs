@@ -130,7 +130,7 @@ pub async fn spend(context: &Context, signer: &Signer, plan: Plan) -> Result<Don
     drop(progress);
     check_funds(&balance, minimum, fee, &plan, &token)?;
     show_cost(context, signer, &plan, fee, &token);
-    if !context.yes && !plan.asked && !context.output.confirm("Go on?")? {
+    if !context.output.confirm("Go on?", context.yes || plan.asked)? {
         return Err(usage("nothing was done"));
     }
     let account = client.account(context.unlock(signer)?);

@@ -86,7 +86,12 @@ impl User {
         Self { home: tempfile::tempdir().expect("temporary folder"), url: url.into() }
     }
 
+    /// Says yes to everything beforehand.
     fn run(&self, line: &[&str]) -> Output {
+        self.run_as_it_is(&[line, &["--yes"]].concat())
+    }
+
+    fn run_as_it_is(&self, line: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_cairn"))
             .args(line)
             .env_clear()
@@ -149,6 +154,12 @@ fn a_user_makes_accounts_and_sends_coins() {
     let again = user.ok(&["account", "import", "dave2", "--phrase-file", phrase.to_str().expect("text")]);
     assert_eq!(again["address"], user.ok(&["account", "show", "dave", "--offline"])["address"]);
     assert_eq!(user.fails(2, &["account", "new", "carol", "--no-phrase"]), "usage");
+
+    // Nobody is there to be asked, and nobody has said yes.
+    let unasked = user.run_as_it_is(&["account", "send", "carol", "10", "CRN", "--account", "//Alice"]);
+    let (_, stderr) = texts(&unasked);
+    assert!(unasked.status.code() == Some(2) && stderr.contains("--yes"), "{stderr}");
+    assert_eq!(units(&user.ok(&["account", "show", "carol"])["total"]), 0);
 
     // Received, sent on, all of it.
     let sent = user.ok(&["account", "send", "carol", "10", "CRN", "--account", "//Alice"]);

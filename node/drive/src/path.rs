@@ -40,8 +40,11 @@ pub enum PathError {
     #[error("`..` can't be part of a path in a drive; write the path from the drive's top")]
     Parent,
     /// A control character, which a terminal would obey.
-    #[error("the path has a control character; rename the file")]
-    Control,
+    #[error("the name {name:?} has a control character; rename the file")]
+    Control {
+        /// The name that has it.
+        name: String,
+    },
     /// Not in the normal form, where only that may be.
     #[error("the path is not in its normal form")]
     NotNormal,
@@ -153,7 +156,7 @@ fn check(component: &str) -> Result<(), PathError> {
         return Err(PathError::Parent);
     }
     if component.chars().any(char::is_control) {
-        return Err(PathError::Control);
+        return Err(PathError::Control { name: component.into() });
     }
     Ok(())
 }
@@ -203,7 +206,7 @@ mod tests {
         DrivePath::parse("...").expect("a name like any other");
         DrivePath::parse("a..b").expect("a name like any other");
         for text in ["a\0b", "a\nb", "\u{1b}[31m", "a/\u{85}"] {
-            assert_eq!(DrivePath::parse(text), Err(PathError::Control), "{text:?}");
+            assert!(matches!(DrivePath::parse(text), Err(PathError::Control { .. })), "{text:?}");
         }
     }
 

@@ -72,7 +72,7 @@ pub struct Cat {
     /// What: drive:/path, or a link to one file
     source: String,
     /// Only the bytes from A to B, counted from 0 and both included: A-B, A- or (the last B) -B
-    #[arg(long, value_name = "A-B")]
+    #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
     range: Option<String>,
     /// As it was at this version
     #[arg(long, value_name = "N")]

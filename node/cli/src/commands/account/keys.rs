@@ -156,7 +156,7 @@ pub fn remove(context: &Context, name: &str) -> Result<Report> {
     let address = to_address(&account, DEFAULT_SS58_PREFIX);
     let question =
         format!("Delete the key of `{name}` ({address})? Without its phrase or a backup its coins are lost.");
-    if !context.output.confirm_loss(&question, context.yes)? {
+    if !context.output.confirm(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
     context.keystore.remove(name)?;

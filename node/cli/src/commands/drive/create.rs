@@ -65,6 +65,7 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
     let signer = context.signer().await?;
     let client = context.client().await?;
     let view = client.best().await?;
+    check_unused(&create, name, &view, &client.genesis_hash().0).await?;
     let terms = view.storage_terms().await?;
     let price = match &create.price {
         Some(price) => token.parse(price)?,
@@ -120,6 +121,24 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
     });
     let number = id.map(|id| id.to_string()).unwrap_or_default();
     Ok(done.report(&format!("made drive {number}{shown}: `cairn put FILE {number}:/` puts a file there"), json))
+}
+
+/// Whether no drive that lives has the name here: it would name neither.
+async fn check_unused(create: &Create, name: &str, view: &View, genesis: &[u8; 32]) -> Result<()> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    let mut registry = create.state.registry(genesis)?;
+    for id in registry.by_name(name) {
+        if view.drive(id).await?.is_some() {
+            return Err(usage_with_remedy(
+                format!("drive {id} is called {name} already"),
+                "choose another name, or none; `cairn drive list` shows the drives",
+            ));
+        }
+        registry.forget(id)?;
+    }
+    Ok(())
 }
 
 /// Reads `1/4`.

@@ -29,6 +29,9 @@ pub async fn top_up(context: &Context, drive: &str, amount: &str, state: &StateD
     let id = find(context, Some(drive), state).await?;
     let token = context.token().await?;
     let amount = token.parse(amount)?;
+    if amount == 0 {
+        return Err(usage("nothing would be paid: give an amount above 0"));
+    }
     let signer = context.signer().await?;
     let before = on_chain(context, id).await?;
     let plan = Plan::new(format!("pay {} for drive {id}", token.format(amount)), storage::top_up(id, amount))
@@ -72,7 +75,7 @@ pub async fn close(context: &Context, drive: &str, state: &StateDir) -> Result<R
     let token = context.token().await?;
     let signer = context.signer().await?;
     let question = format!("End drive {id}? Everything in it is gone then.");
-    if !context.output.confirm_loss(&question, context.yes)? {
+    if !context.output.confirm(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
     let plan = Plan::new(format!("end drive {id}"), storage::close(id))

@@ -54,7 +54,7 @@ pub async fn transfer(context: &Context, named: &str, to: &str, state: &StateDir
     let question = format!(
         "Give drive {id} to {address}, with {escrow} of escrow and {deposits} of deposits? You can't take it back."
     );
-    if !context.output.confirm_loss(&question, context.yes)? {
+    if !context.output.confirm(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
     context.output.note(

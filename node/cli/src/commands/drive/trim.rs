@@ -39,7 +39,7 @@ pub async fn trim(context: &Context, named: Option<&str>, all: bool, state: &Sta
         format_bytes(freed),
         format_bytes(moved)
     );
-    if !context.output.confirm_loss(&question, context.yes)? {
+    if !context.output.confirm(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
     let plan = Changes {

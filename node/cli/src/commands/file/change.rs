@@ -24,7 +24,7 @@ pub async fn rm(context: &Context, args: Rm) -> Result<Report> {
     let places = same_drive(&args.paths)?;
     if places.iter().any(|place| place.path.is_top()) && args.recursive {
         let question = "Remove everything in the drive?";
-        if !context.output.confirm_loss(question, context.yes)? {
+        if !context.output.confirm(question, context.yes)? {
             return Err(usage("nothing was done"));
         }
     }

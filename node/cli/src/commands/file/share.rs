@@ -181,7 +181,7 @@ async fn publish(context: &Context, id: u64) -> Result<Report> {
     }
     let question =
         format!("Let everybody read drive {id}, older versions too? That can't be taken back for what is there.");
-    if !context.output.confirm_loss(&question, context.yes)? {
+    if !context.output.confirm(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
     let call = storage::set_visibility(id, Visibility::Public(*key.expose()));

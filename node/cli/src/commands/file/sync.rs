@@ -115,7 +115,7 @@ async fn down(context: &Context, args: &Sync, place: Place) -> Result<Report> {
     if args.delete {
         if !difference.extra.is_empty() {
             let question = format!("Remove {} files and folders in {}?", difference.extra.len(), folder.display());
-            if !context.output.confirm_loss(&question, context.yes)? {
+            if !context.output.confirm(&question, context.yes)? {
                 return Err(usage("nothing was done"));
             }
         }

@@ -77,7 +77,7 @@ pub async fn release(context: &Context, name: &str) -> Result<Report> {
     let label = Place::label(name)?;
     let signer = context.signer().await?;
     let question = format!("Give up {label}.{TLD}? Anybody may have it then.");
-    if !context.output.confirm_loss(&question, context.yes)? {
+    if !context.output.confirm(&question, context.yes)? {
         return Err(usage("nothing was done"));
     }
     let done =
