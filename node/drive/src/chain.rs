@@ -76,6 +76,8 @@ pub struct Commit {
     pub expected_version: u64,
     /// Units of each slot's log.
     pub units: u64,
+    /// Last block in which what was signed serves.
+    pub until_block: u32,
     /// Root of each slot's log.
     pub roots: Vec<[u8; 32]>,
     /// What each slot's vault signed, if it did.
@@ -91,6 +93,9 @@ pub enum ChainError {
     /// The drive is at another version than was expected: somebody else changed it meanwhile.
     #[error("the drive was changed by another writer meanwhile")]
     VersionMoved,
+    /// The last block of the vaults' receipts is over.
+    #[error("the vaults' receipts have ended before the chain took them")]
+    ReceiptsExpired,
     /// Anything else.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
@@ -110,7 +115,8 @@ pub trait Chain: Send + Sync {
     /// Checkpoints a drive, and waits until that is final.
     ///
     /// # Errors
-    /// [`ChainError::VersionMoved`] if the drive isn't at the expected version.
+    /// [`ChainError::VersionMoved`] if the drive isn't at the expected version, [`ChainError::ReceiptsExpired`] if it came too
+    /// late.
     fn checkpoint(&self, commit: Commit) -> BoxFuture<'_, Result<(), ChainError>>;
 }
 

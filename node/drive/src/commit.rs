@@ -6,9 +6,9 @@
 //! - The chain compares and sets the version: what is committed follows exactly the version that it was computed from. If
 //!   another writer was faster, all is done again on top of what that one wrote.
 //! - Either everything of a commit is visible, or nothing.
-//! - What vaults have signed for and nobody has committed stays in their logs: they keep it, since they may be held to it. A
-//!   commit that finds such a tail, of a command that was given up, waits whether it is still committed, and then takes the tail
-//!   into the log as it is, unread and unused.
+//! - What vaults have signed for and nobody has committed stays in their logs until the receipts end: they keep it, since they
+//!   may be held to it. A commit that finds such a tail, of a command that was given up, waits whether it is still committed, and
+//!   then takes the tail into the log as it is, unread and unused. Behind receipts that have ended nothing is kept.
 //! - The same command after a crash makes the same content again, and commits it once: see [`upload`](crate::upload).
 
 mod adopt;
@@ -30,7 +30,7 @@ use self::{
     manifest::{ManifestWriter, Written},
 };
 use crate::{
-    chain::{Commit, Signer},
+    chain::{ChainError, Commit, Signer},
     drive::{find, Access, Drive, Session},
     manifest::{FileEntry, Segment, StripeRun},
     share::Link,
@@ -50,6 +50,8 @@ const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 const ATTEMPTS_MAX: u32 = 12;
 /// Blocks that a ticket lasts: a little less than vaults allow, for one that has seen fewer blocks than we.
 const TICKET_BLOCKS: u32 = 28_000;
+/// Blocks that the vaults' receipts last: half an hour of three seconds, of a time in which the chain is asked to take them.
+const RECEIPT_BLOCKS: u32 = 600;
 /// Stripes that are coded at the same time.
 const CODING_AT_ONCE: usize = 3;
 /// How often the slots are looked after while nothing comes to send.
@@ -229,11 +231,14 @@ async fn attempt(
     let Written { head } = manifest.write(plan, segment, &tree, runs).await?;
 
     let (leaves, units) = (log.next(), log.units());
+    // Now, not when the upload began.
+    let until_block = find(&*session.chain, state.id).await?.block.saturating_add(RECEIPT_BLOCKS);
     let expected = |slot: u8| Receipt {
         at: SlotAt { drive: state.id, slot },
         version: state.version + 1,
         root: log.root(slot),
         units,
+        until_block,
     };
     let signatures = fan.receipts(leaves, expected).await?;
     let head = head.to_bytes();
@@ -245,13 +250,14 @@ async fn attempt(
         drive: state.id,
         expected_version: state.version,
         units,
+        until_block,
         roots: (0..state.coding.slots()).map(|slot| log.root(slot)).collect(),
         signatures,
         head,
     };
     match session.chain.checkpoint(commit).await {
         Ok(()) => {},
-        Err(crate::chain::ChainError::VersionMoved) => return Err(Failed::Stale),
+        Err(ChainError::VersionMoved | ChainError::ReceiptsExpired) => return Err(Failed::Stale),
         Err(error) => return Err(DriveError::from(error).into()),
     }
     Ok(Committed { version: state.version + 1, was_done: false, behind, links, units: (units_before, units) })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cairn_client::{
     chain::storage::{self, Checkpoint},
     keys::Keypair,
-    Account, AccountId, Client, Error, View,
+    Account, AccountId, Call, Client, Error, Retry, Stage, View,
 };
 use cairn_primitives::storage::{DriveId, SlotState};
 use cairn_wire::Timeouts;
@@ -21,6 +21,15 @@ use crate::{
 
 /// What the chain says when another checkpoint came first.
 const VERSION_STALE: &str = "Storage::VersionStale";
+/// What it says when the last block of the receipts is over.
+const RECEIPTS_EXPIRED: &str = "Storage::ReceiptsExpired";
+
+/// How often a checkpoint is submitted whose place in the account's order another command takes.
+const SUBMITS_MAX: u32 = 6;
+
+async fn submit(account: &Account, call: &Call) -> Result<(), Error> {
+    account.submit(call).await?.finalized(|_| {}).await.map(drop)
+}
 
 /// The chain, over a client; without an account, to read only.
 pub struct LiveChain {
@@ -105,17 +114,26 @@ impl Chain for LiveChain {
             let checkpoint = Checkpoint {
                 expected_version: commit.expected_version,
                 units: commit.units,
+                until_block: commit.until_block,
                 roots: commit.roots,
                 signatures: commit.signatures,
                 head: commit.head,
             };
             let stale = |error: Error| match &error {
                 Error::Refused(refusal) if refusal.code == VERSION_STALE => ChainError::VersionMoved,
+                Error::Refused(refusal) if refusal.code == RECEIPTS_EXPIRED => ChainError::ReceiptsExpired,
                 _ => other(error),
             };
-            let submitted = account.submit(&storage::checkpoint(commit.drive, &checkpoint)).await.map_err(stale)?;
-            submitted.finalized(|_| {}).await.map_err(stale)?;
-            Ok(())
+            let call = storage::checkpoint(commit.drive, &checkpoint);
+            for _ in 1..SUBMITS_MAX {
+                match submit(account, &call).await {
+                    // Another command of the account was faster with the nonce. It is in no block, and made twice it would be
+                    // refused for its version.
+                    Err(Error::Refused(refusal)) if refusal.stage == Stage::Pool && refusal.retry == Retry::Now => {},
+                    done => return done.map_err(stale),
+                }
+            }
+            submit(account, &call).await.map_err(stale)
         })
     }
 }

@@ -24,6 +24,8 @@ pub struct Head {
     pub sealed_leaves: u64,
     /// The drive's version that they were to become; the promise ends once the drive is there.
     pub sealed_version: u64,
+    /// Last block in which they may become that; the promise ends with it too.
+    pub sealed_until_block: u32,
     /// Block until which somebody may be writing behind what is committed.
     pub tail_until_block: u32,
 }

@@ -246,7 +246,7 @@ fn settle(store: &Store, slot: &HeldSlot, block: u32, pace: &Pace) -> Result<Opt
         store.create(at, Default::default())?;
         return Ok(slot.successor.then_some(Need::Restore));
     };
-    let head = match settle_committed(store, slot, head) {
+    let head = match settle_committed(store, slot, block, head) {
         Ok(head) => head,
         Err(StoreError::Gap { .. }) => return Ok(Some(Need::Rebuild)),
         Err(error) => return Err(error),

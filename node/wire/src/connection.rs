@@ -265,12 +265,19 @@ impl Connection {
         self.send("an append", Request::Append { at, first_leaf, sizes }, shards).await.map(Appending)
     }
 
-    /// Asks for a receipt over the whole log, which has `leaves` shards and this root; the signature is checked.
+    /// Asks for a receipt over the whole log, which has `leaves` shards and this root, to be committed until a block; the
+    /// signature is checked.
     ///
     /// # Errors
     /// [`WireError::Protocol`] if it is not a receipt of this vault for this slot and chain.
-    pub async fn seal(&self, at: SlotAt, leaves: u64, root: [u8; 32]) -> Result<(Receipt, [u8; 64]), WireError> {
-        match self.ask("a receipt", Request::Seal { at, leaves, root }).await? {
+    pub async fn seal(
+        &self,
+        at: SlotAt,
+        leaves: u64,
+        root: [u8; 32],
+        until_block: u32,
+    ) -> Result<(Receipt, [u8; 64]), WireError> {
+        match self.ask("a receipt", Request::Seal { at, leaves, root, until_block }).await? {
             Answer::Sealed { receipt, signature } => {
                 let signed = receipt.to_sign(&self.shared.genesis);
                 if receipt.at != at || !tls::verify(&self.shared.service_key, &signed, &signature) {

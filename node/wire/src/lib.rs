@@ -30,7 +30,7 @@ pub use message::{Answer, Refusal, RefusalCode, Request};
 pub use tls::ServiceKey;
 
 /// The version of the protocol that this is.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The protocol's name in the TLS handshake.
 pub const ALPN: &[u8] = b"cairn-storage/1";
 /// Requests that a connection may have open.

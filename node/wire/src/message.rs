@@ -61,6 +61,8 @@ pub enum Request {
         leaves: u64,
         /// Root of its range: another writer's shards may be there by now.
         root: [u8; 32],
+        /// Last block in which it is to be committed.
+        until_block: u32,
     },
     /// Asks for shards; answered by [`Answer::Read`].
     Read {

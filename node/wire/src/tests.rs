@@ -188,7 +188,7 @@ async fn a_connection_that_ends_tells_all_who_wait() {
 async fn receipts_are_the_vaults_own_and_for_the_slot_that_was_asked_for() {
     let key = ServiceKey::generate().unwrap();
     let other = ServiceKey::generate().unwrap();
-    let receipt = Receipt { at: AT, version: 1, root: [1; 32], units: 9 };
+    let receipt = Receipt { at: AT, version: 1, root: [1; 32], units: 9, until_block: 7 };
     let elsewhere = Receipt { at: SlotAt { drive: 1, slot: 3 }, ..receipt };
     for (receipt, signature, good) in [
         (receipt, key.sign(&receipt.to_sign(&GENESIS)), true),
@@ -201,7 +201,7 @@ async fn receipts_are_the_vaults_own_and_for_the_slot_that_was_asked_for() {
             let (id, ..) = next(&mut vault).await;
             server::write(&mut vault, id, &Answer::Sealed { receipt, signature }, &[]).await.unwrap();
         };
-        let (sealed, ()) = tokio::join!(connection.seal(AT, 5, [0; 32]), serving);
+        let (sealed, ()) = tokio::join!(connection.seal(AT, 5, [0; 32], 7), serving);
         assert_eq!(sealed.is_ok(), good);
     }
 }
@@ -318,7 +318,7 @@ fn request() -> impl Strategy<Value = Request> {
                 let sizes = vec![ShardSize::ALL[count as usize % 4]; number as usize % 1025];
                 Request::Append { at, first_leaf: number, sizes: sizes.try_into().unwrap() }
             },
-            4 => Request::Seal { at, leaves: number, root: bytes },
+            4 => Request::Seal { at, leaves: number, root: bytes, until_block: number as u32 },
             5 => Request::Read { at, first_leaf: number, count },
             6 => Request::Leaves { at, first_leaf: number, count },
             7 => Request::Prove { at, units: number, chunk: number ^ 3 },

@@ -99,7 +99,7 @@ fn signatures<T: Config>(id: DriveId, root: [u8; 32], units: u64) -> Signatures 
         let at = SlotAt { drive: id, slot };
         let vault = Slots::<T>::get(at)?.vault?;
         let key = pallet_vaults::Vaults::<T>::get(vault)?.service_key;
-        let message = Receipt { at, version: drive.version + 1, root, units }.to_sign(&genesis);
+        let message = Receipt { at, version: drive.version + 1, root, units, until_block: u32::MAX }.to_sign(&genesis);
         sp_io::crypto::ed25519_sign(id_of_keys().into(), &key.into(), &message).map(|signature| signature.0)
     };
     BoundedVec::truncate_from((0..drive.coding.slots()).map(of).collect())
@@ -115,7 +115,7 @@ fn committed<T: Config>(owner: &T::AccountId, id: DriveId, leaves: u64) {
     let range = Log::new(leaves).range;
     let (root, units) = (range.root(), range.units());
     let (roots, signed) = (roots(drive.coding, root), signatures::<T>(id, root, units));
-    Pallet::<T>::do_checkpoint(owner.clone(), id, drive.version, units, roots, signed, Default::default())
+    Pallet::<T>::do_checkpoint(owner.clone(), id, drive.version, units, u32::MAX, roots, signed, Default::default())
         .expect("all have signed");
 }
 
@@ -259,7 +259,7 @@ mod benchmarks {
         }
         advance::<T>(1);
         #[extrinsic_call]
-        _(RawOrigin::Signed(who), id, 1, units, roots(coding, root), signed, head);
+        _(RawOrigin::Signed(who), id, 1, units, u32::MAX, roots(coding, root), signed, head);
         assert_eq!(Drives::<T>::get(id).map(|drive| (drive.version, drive.units)), Some((2, units)));
     }
 

@@ -380,6 +380,8 @@ pub mod pallet {
         TooManyDrives,
         /// Another checkpoint came first: read the drive again.
         VersionStale,
+        /// The vaults' receipts have ended: ask for new ones.
+        ReceiptsExpired,
         /// A log never gets shorter.
         UnitsShrink,
         /// More units than the drive's capacity.
@@ -509,11 +511,11 @@ pub mod pallet {
             Ok(Some(<T as Config>::WeightInfo::resize(slots)).into())
         }
 
-        /// Commits a version: logs of `units` units with these roots, signed for by their vaults, and `head`.
+        /// Commits a version: logs of `units` units with these roots, signed for by their vaults until `until_block`, and `head`.
         ///
         /// # Errors
-        /// `DriveUnknown`, `NotWriter`, `VersionStale`, `UnitsShrink`, `CapacityExceeded`, `SlotCountWrong`, `RootChanged`,
-        /// `SignatureInvalid`, `SignatureUnexpected`, `TooFewSignatures`, `EscrowTooSmall`, `QueueFull`.
+        /// `DriveUnknown`, `NotWriter`, `VersionStale`, `ReceiptsExpired`, `UnitsShrink`, `CapacityExceeded`, `SlotCountWrong`,
+        /// `RootChanged`, `SignatureInvalid`, `SignatureUnexpected`, `TooFewSignatures`, `EscrowTooSmall`, `QueueFull`.
         #[pallet::call_index(3)]
         #[pallet::weight(<T as Config>::WeightInfo::checkpoint(signatures.len() as u32))]
         #[allow(clippy::too_many_arguments)]
@@ -522,12 +524,13 @@ pub mod pallet {
             drive: DriveId,
             expected_version: u64,
             units: u64,
+            until_block: u32,
             roots: Roots,
             signatures: Signatures,
             head: Head,
         ) -> DispatchResult {
             let who = ensure_signed(origin)?;
-            Self::do_checkpoint(who, drive, expected_version, units, roots, signatures, head)
+            Self::do_checkpoint(who, drive, expected_version, units, until_block, roots, signatures, head)
         }
 
         /// Gives up the first `trimmed_units` of each log: nobody is paid for them, and nobody has to keep them.

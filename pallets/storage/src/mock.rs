@@ -266,9 +266,12 @@ pub fn genesis() -> [u8; 32] {
     Storage::genesis()
 }
 
+/// Until which block vaults sign here: a test that is about it signs otherwise.
+pub const UNTIL_BLOCK: u32 = u32::MAX;
+
 /// What a vault signs for a log of so many units, for the drive's next version.
 pub fn receipt(at: SlotAt, units: u64) -> Receipt {
-    Receipt { at, version: drive(at.drive).version + 1, root: root(at, units), units }
+    Receipt { at, version: drive(at.drive).version + 1, root: root(at, units), units, until_block: UNTIL_BLOCK }
 }
 
 pub fn sign(vault: u32, receipt: Receipt, genesis: &[u8; 32]) -> [u8; 64] {
@@ -293,7 +296,7 @@ pub fn signatures(id: DriveId, units: u64, without: &[u8]) -> Signatures {
 pub fn checkpoint_without(who: u32, id: DriveId, units: u64, without: &[u8]) -> DispatchResult {
     let (roots, signatures) = (roots(id, units), signatures(id, units, without));
     let head = b"head".to_vec().try_into().unwrap();
-    Storage::checkpoint(signed(who), id, drive(id).version, units, roots, signatures, head)
+    Storage::checkpoint(signed(who), id, drive(id).version, units, UNTIL_BLOCK, roots, signatures, head)
 }
 
 pub fn commit(who: u32, id: DriveId, units: u64) {

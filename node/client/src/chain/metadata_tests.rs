@@ -229,6 +229,7 @@ fn checkpoint() -> storage::Checkpoint {
     storage::Checkpoint {
         expected_version: 1,
         units: 2,
+        until_block: 3,
         roots: vec![[3; 32]; 4],
         signatures: vec![Some([4; 64]), None, Some([5; 64]), Some([6; 64])],
         head: vec![7; 60],
@@ -259,7 +260,7 @@ fn proofs_and_checkpoints_are_encoded_as_the_runtime_decodes_them() {
     let made = checkpoint();
     assert_eq!(
         args(storage::checkpoint(1, &made)),
-        (1u64, made.expected_version, made.units, &made.roots, &made.signatures, &made.head).encode()
+        (1u64, made.expected_version, made.units, made.until_block, &made.roots, &made.signatures, &made.head).encode()
     );
     assert_eq!(
         args(storage::create_drive(storage::Coding::K4, 1, 2, 3, storage::Visibility::Public([4; 32]))),

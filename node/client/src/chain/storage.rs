@@ -157,6 +157,8 @@ pub struct Checkpoint {
     pub expected_version: u64,
     /// Units of each slot's log.
     pub units: u64,
+    /// Last block in which what was signed serves.
+    pub until_block: u32,
     /// Root of each slot's log.
     pub roots: Vec<[u8; 32]>,
     /// What each slot's vault signed, if it did.
@@ -177,6 +179,7 @@ pub fn checkpoint(drive: DriveId, checkpoint: &Checkpoint) -> Call {
             ("drive", number(drive)),
             ("expected_version", number(checkpoint.expected_version)),
             ("units", number(checkpoint.units)),
+            ("until_block", number(checkpoint.until_block)),
             ("roots", Value::unnamed_composite(roots)),
             ("signatures", Value::unnamed_composite(signatures)),
             ("head", arg::bytes(&checkpoint.head)),

@@ -62,6 +62,7 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
             "offer a higher --price, ask for less --capacity or a narrower --coding, or wait for more vaults: `cairn vault list`"
         },
         "Storage::VersionStale" => "another device has written meanwhile: run the command again",
+        "Storage::ReceiptsExpired" => "it came too late: run the command again",
         "Storage::DriveUnknown" => "check the drive's number: `cairn drive list`",
         "Storage::NotOwner" => "sign with the drive's owner",
         "Storage::NotWriter" => "sign with the drive's owner, or ask them for a grant to write",

@@ -159,6 +159,43 @@ async fn what_vaults_signed_for_and_nobody_committed_stands_in_nobodys_way() {
     }
 }
 
+/// Receipts end: then nothing is waited for and nothing taken into the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_committed_in_time_takes_no_room() {
+    let mut world = World::new(Coding::K1);
+    world.put(&[("old", noise(9, 5_000))]).await;
+    let units = world.chain.state().units;
+    *world.chain.refuse.lock().expect("no panic") = true;
+    world.commit(plan(&[("given-up", noise(1, 900_000))])).await.expect_err("refused");
+    *world.chain.refuse.lock().expect("no panic") = false;
+    world.chain.change(|state| state.block += 10_000);
+    let left_behind = Arc::new(AtomicU64::new(0));
+    let counting = Arc::clone(&left_behind);
+    world.writer.on_event = Arc::new(move |event| {
+        if matches!(event, crate::upload::Event::LeftBehind { .. }) {
+            counting.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    world.put(&[("other", noise(2, 5_000))]).await;
+    assert_eq!(left_behind.load(Ordering::Relaxed), 0);
+    let grown = world.chain.state().units - units;
+    assert!(grown < 100, "{grown} units: 900 kB were left behind");
+    assert!(world.get("other").await.expect("there") == noise(2, 5_000));
+}
+
+/// The chain takes receipts too late: new ones are asked for, over what is stored already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_that_ended_are_asked_for_again() {
+    let world = World::new(Coding::K1);
+    *world.chain.before.lock().expect("no panic") = Some(Box::new(|chain| chain.change(|state| state.block += 10_000)));
+    let content = noise(1, 900_000);
+    let done = world.put(&[("file", content.clone())]).await;
+    assert_eq!((done.version, world.journals_left()), (1, 0));
+    let appended = world.vaults[0].appended.load(Ordering::Relaxed);
+    assert!(appended < 1_500_000, "{appended} bytes: what was there was sent again");
+    assert!(world.get("file").await.expect("there") == content);
+}
+
 /// However many vaults had signed when a command was given up: another one gets through, again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_given_up_while_vaults_sign_never_block_a_drive() {

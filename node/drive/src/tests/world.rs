@@ -60,8 +60,8 @@ pub struct Vault {
     pub account: [u8; 32],
     key: ServiceKey,
     pub logs: Mutex<HashMap<SlotAt, Vec<Bytes>>>,
-    /// Shards that it has signed for, and the version that they were to become.
-    sealed: Mutex<(u64, u64)>,
+    /// Shards that it has signed for, the version that they were to become, and until which block.
+    sealed: Mutex<(u64, u64, u32)>,
     pub fault: Mutex<Fault>,
     /// Bytes that were appended.
     pub appended: AtomicU64,
@@ -102,8 +102,9 @@ impl Vault {
                 if first_leaf < chain.leaves() {
                     return refused(RefusalCode::Stale { version: chain.state().version });
                 }
-                let (kept, version) = *self.sealed.lock().expect("no panic");
-                if first_leaf < kept && version > chain.state().version {
+                let (kept, version, until_block) = *self.sealed.lock().expect("no panic");
+                let state = chain.state();
+                if first_leaf < kept && version > state.version && until_block >= state.block {
                     return refused(RefusalCode::Kept { leaves: kept });
                 }
                 log.truncate(first);
@@ -112,15 +113,16 @@ impl Vault {
                 let (leaves, units) = end(log);
                 (Answer::Appended { leaves, units }, Vec::new())
             },
-            Request::Seal { at, leaves, root } => {
+            Request::Seal { at, leaves, root, until_block } => {
                 let log = logs.entry(at).or_default();
                 if leaves != log.len() as u64 || root != range_of(log).root() {
                     return refused(RefusalCode::Gap { leaves: log.len() as u64 });
                 }
                 let range = range_of(log);
-                *self.sealed.lock().expect("no panic") = (leaves, chain.state().version + 1);
+                *self.sealed.lock().expect("no panic") = (leaves, chain.state().version + 1, until_block);
                 let root = if fault == Fault::Lies { [0; 32] } else { range.root() };
-                let receipt = Receipt { at, version: chain.state().version + 1, root, units: range.units() };
+                let version = chain.state().version + 1;
+                let receipt = Receipt { at, version, root, units: range.units(), until_block };
                 (Answer::Sealed { receipt, signature: self.key.sign(&receipt.to_sign(&GENESIS)) }, Vec::new())
             },
             Request::Read { at, first_leaf, count } => {
@@ -237,6 +239,9 @@ impl FakeChain {
         if commit.expected_version != state.version {
             return Err(ChainError::VersionMoved);
         }
+        if commit.until_block < state.block {
+            return Err(ChainError::ReceiptsExpired);
+        }
         let slots = usize::from(state.coding.slots());
         assert_eq!((commit.drive, commit.roots.len(), commit.signatures.len()), (DRIVE, slots, slots));
         assert!(commit.units >= state.units && commit.units - state.trimmed_units <= state.capacity_units);
@@ -249,6 +254,7 @@ impl FakeChain {
                 version: state.version + 1,
                 root: commit.roots[slot],
                 units: commit.units,
+                until_block: commit.until_block,
             };
             if let Some(signature) = signature {
                 assert!(cairn_wire::tls::verify(&self.keys[slot], &receipt.to_sign(&GENESIS), signature));

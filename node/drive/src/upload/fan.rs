@@ -395,7 +395,7 @@ impl Fan {
 /// Why an upload can't go on.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The drive was changed by another writer meanwhile.
+    /// The drive was changed by another writer meanwhile, or the receipts have ended.
     Stale,
     /// Too many vaults keep something else than this upload.
     Kept(Vec<Kept>),

@@ -235,7 +235,7 @@ impl SlotTask {
         expected: Receipt,
         leaves: u64,
     ) -> Result<(Receipt, [u8; 64]), Stop> {
-        let (receipt, signature) = match connection.seal(self.at, leaves, expected.root).await {
+        let (receipt, signature) = match connection.seal(self.at, leaves, expected.root, expected.until_block).await {
             Err(error) if matches!(error.refusal(), Some(RefusalCode::Gap { .. })) => {
                 return Err(Stop::Leave(overtaken()))
             },

@@ -167,7 +167,8 @@ impl Store {
         })
     }
 
-    /// Promises a log to be kept as it is until the drive is at the receipt's version, and keeps the receipt.
+    /// Promises a log to be kept as it is until the drive is at the receipt's version or the receipt's last block is over, and
+    /// keeps the receipt.
     ///
     /// # Errors
     /// [`StoreError::Changed`] if the log isn't what the receipt says.
@@ -178,20 +179,23 @@ impl Store {
             }
             head.sealed_leaves = head.range.leaves();
             head.sealed_version = head.sealed_version.max(receipt.version);
+            head.sealed_until_block = head.sealed_until_block.max(receipt.until_block);
             changes.receipt(&receipt, &signature);
             Ok(true)
         })
     }
 
-    /// Ends the promise of [`Self::seal`] once the drive is at the version that was meant, or at a later one.
+    /// Ends the promise of [`Self::seal`] once the drive is at the version that was meant, or at a later one, or still isn't
+    /// after the last block that was meant: `version` is the drive's at block `block`, or later, and both are final.
     ///
     /// # Errors
     /// [`StoreError::UnknownSlot`], and those of the disk.
-    pub fn unseal(&self, at: SlotAt, version: u64) -> Result<(), StoreError> {
+    pub fn unseal(&self, at: SlotAt, version: u64, block: u32) -> Result<(), StoreError> {
         self.change_head(at, move |head, _| {
-            let ends = head.sealed_leaves > 0 && head.sealed_version <= version;
+            let ended = head.sealed_version <= version || head.sealed_until_block < block;
+            let ends = head.sealed_leaves > 0 && ended;
             if ends {
-                head.sealed_leaves = 0;
+                (head.sealed_leaves, head.sealed_until_block) = (0, 0);
             }
             Ok(ends)
         })

@@ -140,7 +140,7 @@ fn reading_gives_what_fits_and_at_least_one() {
 fn a_removed_log_leaves_nothing_behind() {
     let mut bench = Bench::with_log();
     bench.append(0, &small(5)).expect("they are taken");
-    let receipt = Receipt { at: AT, version: 1, root: range_of(&small(5)).root(), units: 5 };
+    let receipt = Receipt { at: AT, version: 1, root: range_of(&small(5)).root(), units: 5, until_block: 9 };
     bench.store().seal(receipt, [7; 64]).expect("it is what the log is");
     assert_eq!(bench.store().receipt(AT).expect("readable"), Some((receipt, [7; 64])));
     bench.store().remove(AT).expect("it is there");
@@ -160,17 +160,29 @@ fn what_a_receipt_promised_is_kept_until_the_drive_has_moved_on() {
     let mut bench = Bench::with_log();
     bench.append(0, &small(5)).expect("they are taken");
     let range = range_of(&small(5));
-    let receipt = |units, root| Receipt { at: AT, version: 3, root, units };
+    let receipt = |units, root| Receipt { at: AT, version: 3, root, units, until_block: 90 };
     for wrong in [receipt(4, range.root()), receipt(5, [0; 32]), receipt(4, range_of(&small(4)).root())] {
         assert!(matches!(bench.store().seal(wrong, [0; 64]), Err(StoreError::Changed)));
     }
     bench.append(3, &small(5)[3..]).expect("nothing is promised yet");
     bench.store().seal(receipt(5, range.root()), [0; 64]).expect("it is what the log is");
     bench.restart();
-    bench.store().unseal(AT, 2).expect("the drive isn't there yet");
+    bench.store().unseal(AT, 2, 90).expect("the drive isn't there yet");
     assert!(matches!(bench.append(4, &[]), Err(StoreError::Kept { leaves: 5 })));
     bench.append(5, &[shard(ShardSize::K4, 9)]).expect("more can follow");
-    bench.store().unseal(AT, 3).expect("the drive is there");
+    bench.store().unseal(AT, 3, 50).expect("the drive is there");
+    assert_eq!(bench.append(2, &[]).expect("nothing is promised any more").leaves(), 2);
+
+    // A promise that nobody made use of ends with its last block; one that is given again lasts as long as the longer one.
+    let range = range_of(&small(5));
+    bench.append(2, &small(5)[2..]).expect("nothing is promised yet");
+    let again = |until_block| Receipt { version: 4, until_block, ..receipt(5, range.root()) };
+    bench.store().seal(again(95), [0; 64]).expect("it is what the log is");
+    bench.store().seal(again(93), [0; 64]).expect("it still is");
+    bench.restart();
+    bench.store().unseal(AT, 3, 95).expect("its last block may have it");
+    assert!(matches!(bench.append(4, &[]), Err(StoreError::Kept { leaves: 5 })));
+    bench.store().unseal(AT, 3, 96).expect("no block can any more");
     assert_eq!(bench.append(2, &[]).expect("nothing is promised any more").leaves(), 2);
 }
 

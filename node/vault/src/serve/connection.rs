@@ -62,9 +62,7 @@ enum Write {
         id: u32,
         place: OwnedSemaphorePermit,
         session: Session,
-        at: SlotAt,
-        leaves: u64,
-        root: [u8; 32],
+        asked: requests::Seal,
     },
 }
 
@@ -166,8 +164,11 @@ impl Guest {
                         },
                     }
                 },
-                Request::Seal { at, leaves, root } => match self.sessions.get(&at).copied() {
-                    Some(session) => self.write(Write::Seal { id, place, session, at, leaves, root }).await?,
+                Request::Seal { at, leaves, root, until_block } => match self.sessions.get(&at).copied() {
+                    Some(session) => {
+                        let asked = requests::Seal { at, leaves, root, until_block };
+                        self.write(Write::Seal { id, place, session, asked }).await?;
+                    },
                     None => self.tell(id, refused(RefusalCode::NotOpen, ""), Some(place)),
                 },
                 request => self.answer(id, request, place).await?,
@@ -279,8 +280,8 @@ async fn write_in_order(
                 });
                 let _ = begun.await;
             },
-            Write::Seal { id, place, session, at, leaves, root } => {
-                let answer = requests::seal(&shared, session, at, leaves, root).await;
+            Write::Seal { id, place, session, asked } => {
+                let answer = requests::seal(&shared, session, asked).await;
                 count_refusal(&shared, &answer);
                 let _ = answers.send(Outgoing { id, answer, body: Vec::new(), _place: Some(place), _memory: None });
             },

@@ -14,7 +14,7 @@ use cairn_wire::{
     Answer, Refusal, RefusalCode, Request,
 };
 
-use super::Shared;
+use super::{tickets::RECEIPT_BLOCKS_MAX, Shared};
 use crate::metrics::add;
 
 /// Bytes that an answer without shards counts for, where reading is limited.
@@ -25,6 +25,15 @@ pub(super) type Reply = (Answer, Vec<Bytes>);
 
 pub(super) fn refused(code: RefusalCode, text: &str) -> Answer {
     Answer::Refused(Refusal::new(code, text))
+}
+
+/// What a receipt is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seal {
+    pub at: SlotAt,
+    pub leaves: u64,
+    pub root: [u8; 32],
+    pub until_block: u32,
 }
 
 /// Permission to write, on one connection.
@@ -72,6 +81,8 @@ pub(super) async fn open(
     signer: [u8; 32],
     signature: [u8; 64],
 ) -> Result<(Session, Answer), Answer> {
+    // Before the drive is read: the version that it has then is the one of this block, or a later one.
+    let settled_block = shared.known.block();
     let Ok(_turn) = shared.tickets.acquire().await else { return Err(refused(RefusalCode::Internal, "")) };
     let checked = super::tickets::check(&*shared.chain, &ticket, signer, &signature).await;
     let (slot, block) = checked.map_err(Answer::Refused)?;
@@ -90,7 +101,7 @@ pub(super) async fn open(
             },
             None => return Err(StoreError::Gap { leaves: 0 }),
         };
-        let head = settle_committed(&store, &slot, head)?;
+        let head = settle_committed(&store, &slot, settled_block, head)?;
         store.expect_writes(slot.at, ticket.until_block)?;
         Ok(head)
     });
@@ -101,13 +112,18 @@ pub(super) async fn open(
     Ok((Session { ticket }, Answer::Opened { leaves: head.range.leaves(), units: head.range.units() }))
 }
 
-/// Notes what is committed on chain, if the log has it.
+/// Notes what is committed on chain, if the log has it. The slot is as it was at a final block that is `block` or a later one.
 ///
 /// # Errors
 /// [`StoreError::Gap`] if the log is shorter than that, or another one: it has to catch up first.
-pub(crate) fn settle_committed(store: &cairn_store::Store, slot: &HeldSlot, head: Head) -> Result<Head, StoreError> {
+pub(crate) fn settle_committed(
+    store: &cairn_store::Store,
+    slot: &HeldSlot,
+    block: u32,
+    head: Head,
+) -> Result<Head, StoreError> {
     let at = slot.at;
-    store.unseal(at, slot.version)?;
+    store.unseal(at, slot.version, block)?;
     if slot.units > head.committed_units || (slot.units == head.committed_units && slot.units > head.range.units()) {
         let behind = StoreError::Gap { leaves: head.range.leaves() };
         match store.prefix(at, slot.units) {
@@ -181,9 +197,16 @@ pub(super) async fn answer(shared: &Arc<Shared>, peer: IpAddr, request: Request)
 }
 
 /// Signs for a log, once all that was sent before is safe.
-pub(super) async fn seal(shared: &Arc<Shared>, session: Session, at: SlotAt, leaves: u64, root: [u8; 32]) -> Answer {
+pub(super) async fn seal(shared: &Arc<Shared>, session: Session, asked: Seal) -> Answer {
     if let Err(refusal) = session.check(shared) {
         return Answer::Refused(refusal);
+    }
+    let Seal { at, leaves, root, until_block } = asked;
+    let block = shared.known.block();
+    if until_block < block || until_block - block > RECEIPT_BLOCKS_MAX {
+        let last = block.saturating_add(RECEIPT_BLOCKS_MAX);
+        let text = format!("a receipt must last until a block between {block} and {last}");
+        return refused(RefusalCode::BadTicket, &text);
     }
     let (store, key, genesis) = (Arc::clone(&shared.store), Arc::clone(&shared.key), shared.chain.genesis());
     let sealed = blocking(shared, move || {
@@ -192,7 +215,7 @@ pub(super) async fn seal(shared: &Arc<Shared>, session: Session, at: SlotAt, lea
         if range.leaves() != leaves || range.root() != root {
             return Err(StoreError::Gap { leaves: range.leaves() });
         }
-        let receipt = Receipt { at, version: session.version(), root: range.root(), units: range.units() };
+        let receipt = Receipt { at, version: session.version(), root, units: range.units(), until_block };
         let signature = key.sign(&receipt.to_sign(&genesis));
         // Kept before it is told: from then on this vault may be liable.
         store.seal(receipt, signature)?;

@@ -16,6 +16,8 @@ use crate::{Chain, ChainError};
 
 /// Blocks that a ticket may last at most: two days of six seconds.
 pub(crate) const TICKET_BLOCKS_MAX: u32 = 28_800;
+/// Blocks that a receipt may last at most: for so long a writer who is gone keeps the others from a log's tail.
+pub(crate) const RECEIPT_BLOCKS_MAX: u32 = 1_200;
 
 /// Checks a ticket against the finalized state; the slot that may be written to, and a block at which it is so.
 pub(crate) async fn check(

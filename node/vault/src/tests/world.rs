@@ -386,7 +386,9 @@ impl Group {
             let ticket = Ticket { first_stripe: first as u64, ..self.ticket(slot) };
             self.open(&connection, ticket).await.unwrap();
             connection.append(at(slot), first as u64, log[first..].to_vec()).await.unwrap();
-            let (receipt, _) = connection.seal(at(slot), log.len() as u64, range_of(log).root()).await.unwrap();
+            let until_block = self.world.lock().block + 1000;
+            let (receipt, _) =
+                connection.seal(at(slot), log.len() as u64, range_of(log).root(), until_block).await.unwrap();
             assert_eq!((receipt.root, receipt.units), (range_of(log).root(), range_of(log).units()));
         }
     }

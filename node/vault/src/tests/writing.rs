@@ -16,6 +16,9 @@ use super::{
 };
 use crate::{StartError, Vault};
 
+/// Until when receipts are asked for.
+const LAST: u32 = 500;
+
 fn code<T: std::fmt::Debug>(result: Result<T, WireError>) -> RefusalCode {
     result.expect_err("it is refused").refusal().expect("with a reason")
 }
@@ -103,18 +106,24 @@ async fn nothing_is_written_without_a_ticket_or_beyond_it() {
         async move { connection.append(at(0), first as u64, shards).await }
     };
     assert_eq!(code(append(0, &logs[0]).await), RefusalCode::NotOpen);
-    assert_eq!(code(connection.seal(at(0), 0, [0; 32]).await), RefusalCode::NotOpen);
+    assert_eq!(code(connection.seal(at(0), 0, [0; 32], LAST).await), RefusalCode::NotOpen);
     group.open(&connection, group.ticket(0)).await.unwrap();
     // The refused body was read over: the connection is in step.
     assert_eq!(code(append(1, &logs[0]).await), RefusalCode::Gap { leaves: 0 });
     append(0, &logs[0]).await.unwrap();
-    assert_eq!(code(connection.seal(at(0), 5, range_of(&logs[0]).root()).await), RefusalCode::Gap { leaves: 6 });
+    assert_eq!(code(connection.seal(at(0), 5, range_of(&logs[0]).root(), LAST).await), RefusalCode::Gap { leaves: 6 });
     // As long as nothing is promised the tail is free.
     assert_eq!(append(3, &logs[0][..2]).await.unwrap().leaves, 5);
     append(3, &logs[0][3..]).await.unwrap();
-    let other = connection.seal(at(0), 6, [7; 32]).await;
+    let other = connection.seal(at(0), 6, [7; 32], LAST).await;
     assert_eq!(code(other), RefusalCode::Gap { leaves: 6 }, "another writer's data is not signed for");
-    connection.seal(at(0), 6, range_of(&logs[0]).root()).await.unwrap();
+    // Neither for what is over, nor for longer than a writer who is gone may hold up the others.
+    let block = group.world.lock().block;
+    for until_block in [1, block + 2_000, u32::MAX] {
+        let seal = connection.seal(at(0), 6, range_of(&logs[0]).root(), until_block).await;
+        assert_eq!(code(seal), RefusalCode::BadTicket, "{until_block}");
+    }
+    connection.seal(at(0), 6, range_of(&logs[0]).root(), LAST).await.unwrap();
     assert_eq!(code(append(5, &[]).await), RefusalCode::Kept { leaves: 6 });
 
     // The drive has moved on: the ticket is stale, and a new one begins behind what is committed.
@@ -150,12 +159,40 @@ async fn appends_of_a_connection_are_done_in_their_order() {
     for (number, shard) in logs[0].iter().enumerate() {
         waiting.push(connection.send_append(at(0), number as u64, vec![shard.clone()]).await.unwrap());
     }
-    let seal = connection.seal(at(0), 60, range_of(&logs[0]).root());
+    let seal = connection.seal(at(0), 60, range_of(&logs[0]).root(), LAST);
     for (number, appending) in waiting.into_iter().enumerate() {
         assert_eq!(appending.done().await.unwrap().leaves, number as u64 + 1);
     }
     assert_eq!(seal.await.unwrap().0.root, range_of(&logs[0]).root());
     group.check(0, 0, &logs[0]);
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_nobody_made_use_of_ends() {
+    let group = Group::new(Coding::K1, 0).await;
+    let mut logs: Vec<Shards> = Vec::new();
+    group.grow(&mut logs, 4);
+    let connection = group.connect(0).await;
+    let ticket = Ticket { until_block: 20_000, ..group.ticket(0) };
+    group.open(&connection, ticket).await.unwrap();
+    connection.append(at(0), 0, logs[0].clone()).await.unwrap();
+    let last = group.world.lock().block + 40;
+    connection.seal(at(0), 4, range_of(&logs[0]).root(), last).await.unwrap();
+    for (block, free) in [(last, false), (last + 1, true)] {
+        group.world.change(|state| state.block = block);
+        until("the vault has seen it", || group.vault(0).metrics().finalized_block.load(Relaxed) >= u64::from(block))
+            .await;
+        // Another writer comes.
+        let other = group.connect(0).await;
+        group.open(&other, ticket).await.unwrap();
+        let cut = other.append(at(0), 1, Vec::new()).await;
+        if free {
+            assert_eq!(cut.unwrap().leaves, 1);
+        } else {
+            assert_eq!(code(cut), RefusalCode::Kept { leaves: 4 });
+        }
+    }
     group.stop_all().await;
 }
 

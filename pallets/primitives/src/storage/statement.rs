@@ -47,6 +47,8 @@ pub struct Receipt {
     pub root: [u8; 32],
     /// The log's units.
     pub units: u64,
+    /// Last block in which the log may be committed: the vault is free again once that one is final.
+    pub until_block: u32,
 }
 
 impl Receipt {

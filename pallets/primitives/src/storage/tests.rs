@@ -311,7 +311,7 @@ fn proofs_are_small() {
 
 #[test]
 fn statements_serve_for_one_purpose_on_one_chain() {
-    let receipt = Receipt { at: SlotAt { drive: 1, slot: 2 }, version: 2, root: [3; 32], units: 4 };
+    let receipt = Receipt { at: SlotAt { drive: 1, slot: 2 }, version: 2, root: [3; 32], units: 4, until_block: 5 };
     let ticket = Ticket { at: SlotAt { drive: 1, slot: 2 }, version: 2, first_stripe: 3, until_block: 4 };
     let all =
         [receipt.to_sign(&[0; 32]), receipt.to_sign(&[1; 32]), ticket.to_sign(&[0; 32]), ticket.to_sign(&[1; 32])];
@@ -343,13 +343,14 @@ fn the_committed_vectors_are_what_the_format_says() {
             "proofs": proofs,
         })
     };
-    let receipt = Receipt { at: SlotAt { drive: 7, slot: 3 }, version: 2, root: [0xab; 32], units: 85 };
-    let ticket = Ticket { at: SlotAt { drive: 7, slot: 3 }, version: 2, first_stripe: 12, until_block: 1000 };
+    let at = SlotAt { drive: 7, slot: 3 };
+    let receipt = Receipt { at, version: 2, root: [0xab; 32], units: 85, until_block: 900 };
+    let ticket = Ticket { at, version: 2, first_stripe: 12, until_block: 1000 };
     let all = serde_json::json!({
         "about": "shard `seed`: the first bytes of BLAKE3's output for the seed as u64, little-endian; proofs are SCALE-encoded",
         "logs": [vectors(1), vectors(4), vectors(11)],
         "receipt": { "genesis": "00".repeat(32), "drive": 7, "slot": 3, "version": 2, "root": "ab".repeat(32), "units": 85,
-            "to_sign": hex::encode(receipt.to_sign(&[0; 32])) },
+            "until_block": 900, "to_sign": hex::encode(receipt.to_sign(&[0; 32])) },
         "ticket": { "genesis": "00".repeat(32), "drive": 7, "slot": 3, "version": 2, "first_stripe": 12, "until_block": 1000,
             "to_sign": hex::encode(ticket.to_sign(&[0; 32])) },
     });

@@ -13,14 +13,14 @@ impl<T: Config> Pallet<T> {
         id: DriveId,
         expected_version: u64,
         units: u64,
+        until_block: u32,
         roots: Roots,
         signatures: Signatures,
         head: Head,
     ) -> DispatchResult {
         let genesis = Self::genesis();
-        Self::checkpoint_with(who, id, expected_version, units, roots, signatures, head, |vault, receipt, signature| {
-            Self::ensure_signed(vault, receipt, &genesis, signature)
-        })
+        let ensure_signed = |vault: &_, receipt, signature| Self::ensure_signed(vault, receipt, &genesis, signature);
+        Self::checkpoint_with(who, id, expected_version, units, until_block, roots, signatures, head, ensure_signed)
     }
 
     /// What [`Call::checkpoint`](crate::Call::checkpoint) does, whatever says that a signature is a vault's: the simulator
@@ -34,6 +34,7 @@ impl<T: Config> Pallet<T> {
         id: DriveId,
         expected_version: u64,
         units: u64,
+        until_block: u32,
         roots: Roots,
         signatures: Signatures,
         head: Head,
@@ -41,6 +42,7 @@ impl<T: Config> Pallet<T> {
     ) -> DispatchResult {
         let mut drive = Self::writable_drive(&who, id)?;
         ensure!(drive.version == expected_version, Error::<T>::VersionStale);
+        ensure!(Self::now() <= until_block, Error::<T>::ReceiptsExpired);
         ensure!(units >= drive.units, Error::<T>::UnitsShrink);
         ensure!(units.saturating_sub(drive.trimmed_units) <= drive.capacity_units, Error::<T>::CapacityExceeded);
         let slots = usize::from(drive.coding.slots());
@@ -63,7 +65,7 @@ impl<T: Config> Pallet<T> {
             let duty = if slot.state == SlotState::Healthy { before } else { Duty::default() };
             match (slot.vault.clone(), signature) {
                 (Some(vault), Some(signature)) => {
-                    ensure_signed(&vault, Receipt { at, version, root, units }, signature)?;
+                    ensure_signed(&vault, Receipt { at, version, root, units, until_block }, signature)?;
                     Self::turn_duty(at, &vault, &mut slot, duty, after);
                     slot.proven_block = Some(Self::now());
                     slot.behind_block = None;

@@ -5,7 +5,18 @@ use cairn_primitives::storage::{Coding, DriveId, Receipt, SlotState};
 use frame_support::{assert_noop, assert_ok};
 
 fn checkpoint(id: DriveId, version: u64, units: u64, all: Signatures) -> frame_support::dispatch::DispatchResult {
-    Storage::checkpoint(signed(ALICE), id, version, units, roots(id, units), all, Default::default())
+    checkpoint_until(UNTIL_BLOCK, id, version, units, all)
+}
+
+fn checkpoint_until(
+    until_block: u32,
+    id: DriveId,
+    version: u64,
+    units: u64,
+    all: Signatures,
+) -> frame_support::dispatch::DispatchResult {
+    let roots = roots(id, units);
+    Storage::checkpoint(signed(ALICE), id, version, units, until_block, roots, all, Default::default())
 }
 
 /// All signatures are good but that of slot 0, made by `forge`.
@@ -56,12 +67,14 @@ fn what_does_not_follow_the_drives_state_is_refused() {
         many.push(None);
         assert_noop!(checkpoint(id, 1, 11, many.try_into().unwrap()), Error::<Test>::SlotCountWrong);
         let few_roots = roots(id, 11)[..3].to_vec().try_into().unwrap();
-        let refused = Storage::checkpoint(signed(ALICE), id, 1, 11, few_roots, good(), Default::default());
+        let refused = Storage::checkpoint(signed(ALICE), id, 1, 11, UNTIL_BLOCK, few_roots, good(), Default::default());
         assert_noop!(refused, Error::<Test>::SlotCountWrong);
-        let refused = Storage::checkpoint(signed(ALICE), id + 1, 1, 11, roots(id, 11), good(), Default::default());
+        let refused =
+            Storage::checkpoint(signed(ALICE), id + 1, 1, 11, UNTIL_BLOCK, roots(id, 11), good(), Default::default());
         assert_noop!(refused, Error::<Test>::DriveUnknown);
         // The same length with another content.
-        let refused = Storage::checkpoint(signed(ALICE), id, 1, 10, roots(id, 11), good(), Default::default());
+        let refused =
+            Storage::checkpoint(signed(ALICE), id, 1, 10, UNTIL_BLOCK, roots(id, 11), good(), Default::default());
         assert_noop!(refused, Error::<Test>::RootChanged);
     });
 }
@@ -109,6 +122,33 @@ fn a_receipt_serves_for_one_chain_drive_slot_root_and_length() {
         // Of an earlier version: its vault may have dropped that tail since.
         let early = || sign(vault, Receipt { version: 1, ..receipt(at(id, 0), 9) }, &genesis());
         assert_noop!(checkpoint(id, 1, 9, with_first(id, 9, early)), Error::<Test>::SignatureInvalid);
+    });
+}
+
+#[test]
+fn a_receipt_serves_until_its_block_and_no_longer() {
+    ExtBuilder.build_and_execute(|| {
+        register(4);
+        let id = create(ALICE, Coding::K1);
+        let until = Storage::now() + 3;
+        let all = |until_block, units| -> Signatures {
+            let sign = |slot| {
+                let receipt = Receipt { until_block, ..receipt(at(id, slot), units) };
+                Some(sign(holder(id, slot), receipt, &genesis()))
+            };
+            (0..4).map(sign).collect::<Vec<_>>().try_into().unwrap()
+        };
+        // Neither longer nor shorter than was signed.
+        for other in [until - 1, until + 1, UNTIL_BLOCK] {
+            assert_noop!(checkpoint_until(other, id, 0, 7, all(until, 7)), Error::<Test>::SignatureInvalid);
+        }
+        run_by(3);
+        assert_eq!(Storage::now(), until);
+        assert_ok!(checkpoint_until(until, id, 0, 7, all(until, 7)));
+        let next = all(until, 9);
+        run_by(1);
+        assert_noop!(checkpoint_until(until, id, 1, 9, next), Error::<Test>::ReceiptsExpired);
+        assert_ok!(checkpoint_until(until + 1, id, 1, 9, all(until + 1, 9)));
     });
 }
 

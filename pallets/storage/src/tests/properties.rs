@@ -156,6 +156,7 @@ fn apply(step: Step, flows: &mut Flows) {
                 drive: id,
                 expected_version: drive(id).version,
                 units,
+                until_block: UNTIL_BLOCK,
                 roots: roots(id, units),
                 signatures: signatures(id, units, &without),
                 head: Default::default(),

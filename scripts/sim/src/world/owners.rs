@@ -114,7 +114,13 @@ impl World {
             Some(match self.evidence {
                 Evidence::Known => [0; 64],
                 Evidence::Checked => {
-                    let receipt = Receipt { at: SlotAt { drive: id, slot }, version: version + 1, root, units };
+                    let receipt = Receipt {
+                        at: SlotAt { drive: id, slot },
+                        version: version + 1,
+                        root,
+                        units,
+                        until_block: u32::MAX,
+                    };
                     let message = receipt.to_sign(&crate::runtime::genesis_hash());
                     sp_core::Pair::sign(&service_key(signer), &message).0
                 },
@@ -122,9 +128,21 @@ impl World {
         };
         let signatures = BoundedVec::truncate_from((0u8..).zip(signers).map(sign).collect());
         match self.evidence {
-            Evidence::Checked => Storage::checkpoint(signed(owner), id, version, units, roots, signatures, head),
+            Evidence::Checked => {
+                Storage::checkpoint(signed(owner), id, version, units, u32::MAX, roots, signatures, head)
+            },
             Evidence::Known => with_storage_layer(|| {
-                Storage::checkpoint_with(account(owner), id, version, units, roots, signatures, head, |_, _, _| Ok(()))
+                Storage::checkpoint_with(
+                    account(owner),
+                    id,
+                    version,
+                    units,
+                    u32::MAX,
+                    roots,
+                    signatures,
+                    head,
+                    |_, _, _| Ok(()),
+                )
             }),
         }
     }
