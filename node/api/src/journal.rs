@@ -13,7 +13,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::mpsc,
     thread::JoinHandle,
 };
@@ -123,6 +123,21 @@ fn write_record(to: &mut Vec<u8>, payload: &[u8]) {
     to.extend_from_slice(payload);
 }
 
+/// Puts a whole new file in an old one's place, or nothing; only its owner can read it. When this returns it survives a loss of
+/// power.
+///
+/// # Errors
+/// Of the system.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let new = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(dir)?.sync_all()
+}
+
 /// One record to write, and whom to tell once it is durable.
 type Job = (Vec<u8>, Option<oneshot::Sender<io::Result<()>>>);
 
@@ -138,15 +153,9 @@ impl Writer {
     /// # Errors
     /// Of the system.
     pub fn rewrite(path: &Path, records: impl IntoIterator<Item = Vec<u8>>) -> io::Result<Self> {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_path_buf);
-        let new = path.with_extension("new");
         let mut bytes = Vec::new();
         records.into_iter().for_each(|payload| write_record(&mut bytes, &payload));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        File::open(dir)?.sync_all()?;
+        replace(path, &bytes)?;
         let file = OpenOptions::new().append(true).open(path)?;
         let (jobs, queue) = mpsc::sync_channel(1024);
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || write_all(file, &queue))?;

@@ -520,8 +520,8 @@ mod benchmarks {
         for _ in 0..3 {
             pallet_vaults::Pallet::<T>::record_turn(&vault, true);
         }
-        let miss = Miss { turn_block: 0, turn: 1, ejecting: true, ejected: false };
-        Books::<T>::mutate(&vault, |book| book.miss = Some(miss));
+        let open = Miss { turn_block: 0, turn: 1, ejecting: true, ejected: false };
+        Books::<T>::mutate(&vault, |book| book.miss = Some(open));
         (0..2).for_each(|row| Tallies::<T>::insert(row, Windows([Tally { challenged: 100, missed: 1 }; WINDOWS_MAX])));
         advance::<T>(1);
         challenged::<T>(&vault, &[id]);

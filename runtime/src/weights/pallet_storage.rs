@@ -46,7 +46,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Vaults::Members` (r:252 w:96)
 	/// Proof: `Vaults::Members` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:252 w:64)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::OwnerDrives` (r:0 w:1)
 	/// Proof: `Storage::OwnerDrives` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Slots` (r:0 w:32)
@@ -58,18 +58,18 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// The range of component `s` is `[4, 32]`.
 	fn create_drive(s: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `46106 + s * (498 ±0)`
-		//  Estimated: `402534 + s * (9855 ±1_525)`
-		// Minimum execution time: 1_588_904_000 picoseconds.
-		Weight::from_parts(1_337_687_606, 0)
-			.saturating_add(Weight::from_parts(0, 402534))
-			// Standard Error: 2_974_541
-			.saturating_add(Weight::from_parts(73_004_826, 0).saturating_mul(s.into()))
+		//  Measured:  `46819 + s * (508 ±0)`
+		//  Estimated: `403141 + s * (9870 ±1_602)`
+		// Minimum execution time: 1_599_651_000 picoseconds.
+		Weight::from_parts(1_254_196_280, 0)
+			.saturating_add(Weight::from_parts(0, 403141))
+			// Standard Error: 3_273_887
+			.saturating_add(Weight::from_parts(78_839_639, 0).saturating_mul(s.into()))
 			.saturating_add(T::DbWeight::get().reads(316))
 			.saturating_add(T::DbWeight::get().reads((7_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes(37))
 			.saturating_add(T::DbWeight::get().writes((8_u64).saturating_mul(s.into())))
-			.saturating_add(Weight::from_parts(0, 9855).saturating_mul(s.into()))
+			.saturating_add(Weight::from_parts(0, 9870).saturating_mul(s.into()))
 	}
 	/// Storage: `Storage::Drives` (r:1 w:1)
 	/// Proof: `Storage::Drives` (`max_values`: None, `max_size`: Some(363), added: 2838, mode: `MaxEncodedLen`)
@@ -83,8 +83,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `890`
 		//  Estimated: `6196`
-		// Minimum execution time: 52_739_000 picoseconds.
-		Weight::from_parts(54_852_000, 0)
+		// Minimum execution time: 53_810_000 picoseconds.
+		Weight::from_parts(56_605_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(4))
@@ -96,22 +96,22 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Storage::Slots` (r:32 w:0)
 	/// Proof: `Storage::Slots` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:64 w:64)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// The range of component `s` is `[4, 32]`.
 	fn resize(s: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `2883 + s * (550 ±0)`
-		//  Estimated: `21143 + s * (5784 ±323)`
-		// Minimum execution time: 62_584_000 picoseconds.
-		Weight::from_parts(60_566_642, 0)
-			.saturating_add(Weight::from_parts(0, 21143))
-			// Standard Error: 470_783
-			.saturating_add(Weight::from_parts(13_867_408, 0).saturating_mul(s.into()))
+		//  Measured:  `2913 + s * (559 ±0)`
+		//  Estimated: `21173 + s * (5793 ±654)`
+		// Minimum execution time: 63_495_000 picoseconds.
+		Weight::from_parts(55_797_976, 0)
+			.saturating_add(Weight::from_parts(0, 21173))
+			// Standard Error: 487_898
+			.saturating_add(Weight::from_parts(14_816_291, 0).saturating_mul(s.into()))
 			.saturating_add(T::DbWeight::get().reads(13))
 			.saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes(9))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(s.into())))
-			.saturating_add(Weight::from_parts(0, 5784).saturating_mul(s.into()))
+			.saturating_add(Weight::from_parts(0, 5793).saturating_mul(s.into()))
 	}
 	/// Storage: `Storage::Drives` (r:1 w:1)
 	/// Proof: `Storage::Drives` (`max_values`: None, `max_size`: Some(363), added: 2838, mode: `MaxEncodedLen`)
@@ -120,9 +120,9 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Storage::Slots` (r:64 w:64)
 	/// Proof: `Storage::Slots` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:64 w:32)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:32 w:32)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::LiableSlots` (r:32 w:96)
 	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Rows` (r:1 w:1)
@@ -138,18 +138,18 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// The range of component `s` is `[4, 32]`.
 	fn checkpoint(s: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `4580 + s * (901 ±0)`
-		//  Estimated: `21143 + s * (5784 ±653)`
-		// Minimum execution time: 309_505_000 picoseconds.
-		Weight::from_parts(292_463_384, 0)
-			.saturating_add(Weight::from_parts(0, 21143))
-			// Standard Error: 2_756_190
-			.saturating_add(Weight::from_parts(81_805_154, 0).saturating_mul(s.into()))
+		//  Measured:  `4611 + s * (909 ±0)`
+		//  Estimated: `21173 + s * (5793 ±155)`
+		// Minimum execution time: 315_284_000 picoseconds.
+		Weight::from_parts(320_513_040, 0)
+			.saturating_add(Weight::from_parts(0, 21173))
+			// Standard Error: 2_815_958
+			.saturating_add(Weight::from_parts(82_792_323, 0).saturating_mul(s.into()))
 			.saturating_add(T::DbWeight::get().reads(31))
 			.saturating_add(T::DbWeight::get().reads((7_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes(43))
 			.saturating_add(T::DbWeight::get().writes((11_u64).saturating_mul(s.into())))
-			.saturating_add(Weight::from_parts(0, 5784).saturating_mul(s.into()))
+			.saturating_add(Weight::from_parts(0, 5793).saturating_mul(s.into()))
 	}
 	/// Storage: `Storage::Drives` (r:1 w:1)
 	/// Proof: `Storage::Drives` (`max_values`: None, `max_size`: Some(363), added: 2838, mode: `MaxEncodedLen`)
@@ -158,7 +158,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Storage::Slots` (r:64 w:64)
 	/// Proof: `Storage::Slots` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:32 w:32)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::LiableSlots` (r:32 w:96)
 	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Challenges` (r:32 w:32)
@@ -172,13 +172,13 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// The range of component `s` is `[4, 32]`.
 	fn trim(s: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `3887 + s * (717 ±0)`
-		//  Estimated: `20907 + s * (5717 ±314)`
-		// Minimum execution time: 240_661_000 picoseconds.
-		Weight::from_parts(189_976_130, 0)
+		//  Measured:  `3888 + s * (717 ±0)`
+		//  Estimated: `20907 + s * (5717 ±341)`
+		// Minimum execution time: 256_615_000 picoseconds.
+		Weight::from_parts(293_965_603, 0)
 			.saturating_add(Weight::from_parts(0, 20907))
-			// Standard Error: 2_333_838
-			.saturating_add(Weight::from_parts(69_063_439, 0).saturating_mul(s.into()))
+			// Standard Error: 2_342_384
+			.saturating_add(Weight::from_parts(62_345_599, 0).saturating_mul(s.into()))
 			.saturating_add(T::DbWeight::get().reads(27))
 			.saturating_add(T::DbWeight::get().reads((7_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes(33))
@@ -191,8 +191,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `508`
 		//  Estimated: `3828`
-		// Minimum execution time: 15_443_000 picoseconds.
-		Weight::from_parts(25_589_000, 0)
+		// Minimum execution time: 10_997_000 picoseconds.
+		Weight::from_parts(12_028_000, 0)
 			.saturating_add(Weight::from_parts(0, 3828))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -211,8 +211,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `842`
 		//  Estimated: `3828`
-		// Minimum execution time: 64_858_000 picoseconds.
-		Weight::from_parts(83_525_000, 0)
+		// Minimum execution time: 55_694_000 picoseconds.
+		Weight::from_parts(58_538_000, 0)
 			.saturating_add(Weight::from_parts(0, 3828))
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(5))
@@ -231,8 +231,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `1847`
 		//  Estimated: `3828`
-		// Minimum execution time: 64_267_000 picoseconds.
-		Weight::from_parts(72_368_000, 0)
+		// Minimum execution time: 51_236_000 picoseconds.
+		Weight::from_parts(56_645_000, 0)
 			.saturating_add(Weight::from_parts(0, 3828))
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(5))
@@ -246,11 +246,11 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `2033 + g * (72 ±0)`
 		//  Estimated: `3828 + g * (2823 ±0)`
-		// Minimum execution time: 14_162_000 picoseconds.
-		Weight::from_parts(35_422_625, 0)
+		// Minimum execution time: 7_461_000 picoseconds.
+		Weight::from_parts(15_850_169, 0)
 			.saturating_add(Weight::from_parts(0, 3828))
-			// Standard Error: 29_283
-			.saturating_add(Weight::from_parts(6_537_451, 0).saturating_mul(g.into()))
+			// Standard Error: 15_094
+			.saturating_add(Weight::from_parts(6_437_848, 0).saturating_mul(g.into()))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(g.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(g.into())))
@@ -270,8 +270,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `1050`
 		//  Estimated: `6578`
-		// Minimum execution time: 102_463_000 picoseconds.
-		Weight::from_parts(116_655_000, 0)
+		// Minimum execution time: 93_811_000 picoseconds.
+		Weight::from_parts(96_375_000, 0)
 			.saturating_add(Weight::from_parts(0, 6578))
 			.saturating_add(T::DbWeight::get().reads(7))
 			.saturating_add(T::DbWeight::get().writes(9))
@@ -283,7 +283,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:32 w:32)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::LiableSlots` (r:32 w:64)
 	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Disputes` (r:32 w:32)
@@ -295,7 +295,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Storage::Challenges` (r:32 w:32)
 	/// Proof: `Storage::Challenges` (`max_values`: None, `max_size`: Some(985), added: 3460, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:64 w:64)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Rows` (r:1 w:1)
 	/// Proof: `Vaults::Rows` (`max_values`: None, `max_size`: Some(173), added: 2648, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::RowsUsed` (r:1 w:1)
@@ -318,15 +318,15 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// The range of component `g` is `[0, 64]`.
 	fn end_drive(s: u32, g: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `6850 + g * (85 ±0) + s * (1143 ±0)`
-		//  Estimated: `6619 + g * (2785 ±43) + s * (4861 ±98)`
-		// Minimum execution time: 723_605_000 picoseconds.
-		Weight::from_parts(120_964_770, 0)
-			.saturating_add(Weight::from_parts(0, 6619))
-			// Standard Error: 2_090_609
-			.saturating_add(Weight::from_parts(71_805_531, 0).saturating_mul(s.into()))
-			// Standard Error: 928_663
-			.saturating_add(Weight::from_parts(12_076_884, 0).saturating_mul(g.into()))
+		//  Measured:  `6883 + g * (85 ±0) + s * (1151 ±0)`
+		//  Estimated: `6628 + g * (2785 ±95) + s * (4868 ±215)`
+		// Minimum execution time: 656_485_000 picoseconds.
+		Weight::from_parts(146_456_406, 0)
+			.saturating_add(Weight::from_parts(0, 6628))
+			// Standard Error: 1_840_565
+			.saturating_add(Weight::from_parts(74_405_324, 0).saturating_mul(s.into()))
+			// Standard Error: 817_592
+			.saturating_add(Weight::from_parts(9_574_750, 0).saturating_mul(g.into()))
 			.saturating_add(T::DbWeight::get().reads(19))
 			.saturating_add(T::DbWeight::get().reads((8_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(g.into())))
@@ -334,7 +334,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 			.saturating_add(T::DbWeight::get().writes((12_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(g.into())))
 			.saturating_add(Weight::from_parts(0, 2785).saturating_mul(g.into()))
-			.saturating_add(Weight::from_parts(0, 4861).saturating_mul(s.into()))
+			.saturating_add(Weight::from_parts(0, 4868).saturating_mul(s.into()))
 	}
 	/// Storage: `Storage::SealingKeys` (r:1 w:1)
 	/// Proof: `Storage::SealingKeys` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
@@ -346,8 +346,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `202`
 		//  Estimated: `3784`
-		// Minimum execution time: 39_349_000 picoseconds.
-		Weight::from_parts(41_903_000, 0)
+		// Minimum execution time: 40_331_000 picoseconds.
+		Weight::from_parts(41_473_000, 0)
 			.saturating_add(Weight::from_parts(0, 3784))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(3))
@@ -362,8 +362,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `363`
 		//  Estimated: `3784`
-		// Minimum execution time: 33_510_000 picoseconds.
-		Weight::from_parts(35_092_000, 0)
+		// Minimum execution time: 34_072_000 picoseconds.
+		Weight::from_parts(35_243_000, 0)
 			.saturating_add(Weight::from_parts(0, 3784))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(3))
@@ -379,7 +379,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:1 w:1)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::LiableSlots` (r:9 w:17)
 	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Disputes` (r:16 w:16)
@@ -389,7 +389,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Balances::Holds` (r:2 w:2)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(319), added: 2794, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::RepairSpans` (r:1 w:1)
 	/// Proof: `Storage::RepairSpans` (`max_values`: None, `max_size`: Some(25), added: 2500, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Rows` (r:1 w:1)
@@ -405,13 +405,13 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// The range of component `p` is `[0, 16]`.
 	fn prove(p: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `3171 + p * (482 ±0)`
-		//  Estimated: `8799 + p * (2838 ±41)`
-		// Minimum execution time: 29_845_000 picoseconds.
-		Weight::from_parts(65_847_538, 0)
+		//  Measured:  `3180 + p * (482 ±0)`
+		//  Estimated: `8799 + p * (2838 ±0)`
+		// Minimum execution time: 28_693_000 picoseconds.
+		Weight::from_parts(51_765_805, 0)
 			.saturating_add(Weight::from_parts(0, 8799))
-			// Standard Error: 392_991
-			.saturating_add(Weight::from_parts(105_084_321, 0).saturating_mul(p.into()))
+			// Standard Error: 258_136
+			.saturating_add(Weight::from_parts(103_142_438, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads(12))
 			.saturating_add(T::DbWeight::get().reads((4_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes(12))
@@ -425,7 +425,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:2 w:2)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::LiableSlots` (r:1 w:3)
 	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Disputes` (r:1 w:1)
@@ -437,16 +437,16 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Storage::Challenges` (r:1 w:1)
 	/// Proof: `Storage::Challenges` (`max_values`: None, `max_size`: Some(985), added: 3460, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::HeldSlots` (r:0 w:2)
 	/// Proof: `Storage::HeldSlots` (`max_values`: None, `max_size`: Some(58), added: 2533, mode: `MaxEncodedLen`)
 	fn restore() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `6077`
-		//  Estimated: `6506`
-		// Minimum execution time: 155_754_000 picoseconds.
-		Weight::from_parts(165_188_000, 0)
-			.saturating_add(Weight::from_parts(0, 6506))
+		//  Measured:  `6086`
+		//  Estimated: `6510`
+		// Minimum execution time: 130_426_000 picoseconds.
+		Weight::from_parts(165_288_000, 0)
+			.saturating_add(Weight::from_parts(0, 6510))
 			.saturating_add(T::DbWeight::get().reads(13))
 			.saturating_add(T::DbWeight::get().writes(16))
 	}
@@ -467,11 +467,11 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `470 + s * (188 ±0)`
 		//  Estimated: `4450 + s * (2838 ±0)`
-		// Minimum execution time: 2_023_000 picoseconds.
-		Weight::from_parts(5_859_278, 0)
+		// Minimum execution time: 2_063_000 picoseconds.
+		Weight::from_parts(6_309_002, 0)
 			.saturating_add(Weight::from_parts(0, 4450))
-			// Standard Error: 13_789
-			.saturating_add(Weight::from_parts(11_869_030, 0).saturating_mul(s.into()))
+			// Standard Error: 13_856
+			.saturating_add(Weight::from_parts(11_917_031, 0).saturating_mul(s.into()))
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -498,8 +498,8 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `4141`
 		//  Estimated: `82046`
-		// Minimum execution time: 200_802_000 picoseconds.
-		Weight::from_parts(218_968_000, 0)
+		// Minimum execution time: 178_297_000 picoseconds.
+		Weight::from_parts(183_466_000, 0)
 			.saturating_add(Weight::from_parts(0, 82046))
 			.saturating_add(T::DbWeight::get().reads(68))
 			.saturating_add(T::DbWeight::get().writes(5))
@@ -513,14 +513,14 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	fn answer_dispute() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `3202`
-		//  Estimated: `6280`
-		// Minimum execution time: 120_300_000 picoseconds.
-		Weight::from_parts(134_763_000, 0)
-			.saturating_add(Weight::from_parts(0, 6280))
+		//  Measured:  `3210`
+		//  Estimated: `6288`
+		// Minimum execution time: 108_463_000 picoseconds.
+		Weight::from_parts(115_954_000, 0)
+			.saturating_add(Weight::from_parts(0, 6288))
 			.saturating_add(T::DbWeight::get().reads(7))
 			.saturating_add(T::DbWeight::get().writes(7))
 	}
@@ -540,48 +540,26 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `678`
 		//  Estimated: `8490`
-		// Minimum execution time: 18_418_000 picoseconds.
-		Weight::from_parts(21_653_000, 0)
+		// Minimum execution time: 17_897_000 picoseconds.
+		Weight::from_parts(18_668_000, 0)
 			.saturating_add(Weight::from_parts(0, 8490))
 			.saturating_add(T::DbWeight::get().reads(8))
 	}
-	/// Storage: `Storage::Endings` (r:6 w:1)
+	/// Storage: `Storage::Endings` (r:7 w:2)
 	/// Proof: `Storage::Endings` (`max_values`: None, `max_size`: Some(45), added: 2520, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Drives` (r:1 w:1)
 	/// Proof: `Storage::Drives` (`max_values`: None, `max_size`: Some(363), added: 2838, mode: `MaxEncodedLen`)
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::Slots` (r:8 w:8)
-	/// Proof: `Storage::Slots` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::Books` (r:4 w:4)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::LiableSlots` (r:4 w:8)
-	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::Challenges` (r:4 w:0)
-	/// Proof: `Storage::Challenges` (`max_values`: None, `max_size`: Some(985), added: 3460, mode: `MaxEncodedLen`)
-	/// Storage: `Vaults::Vaults` (r:4 w:4)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::Grants` (r:1 w:0)
-	/// Proof: `Storage::Grants` (`max_values`: None, `max_size`: Some(348), added: 2823, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::OwnerDriveCounts` (r:1 w:1)
-	/// Proof: `Storage::OwnerDriveCounts` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:2 w:2)
-	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(319), added: 2794, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::OwnerDrives` (r:0 w:1)
-	/// Proof: `Storage::OwnerDrives` (`max_values`: None, `max_size`: Some(56), added: 2531, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::HeldSlots` (r:0 w:4)
-	/// Proof: `Storage::HeldSlots` (`max_values`: None, `max_size`: Some(58), added: 2533, mode: `MaxEncodedLen`)
 	fn warn_drive() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `4286`
-		//  Estimated: `21902`
-		// Minimum execution time: 193_540_000 picoseconds.
-		Weight::from_parts(221_502_000, 0)
-			.saturating_add(Weight::from_parts(0, 21902))
-			.saturating_add(T::DbWeight::get().reads(37))
-			.saturating_add(T::DbWeight::get().writes(35))
+		//  Measured:  `1060`
+		//  Estimated: `18630`
+		// Minimum execution time: 29_524_000 picoseconds.
+		Weight::from_parts(30_877_000, 0)
+			.saturating_add(Weight::from_parts(0, 18630))
+			.saturating_add(T::DbWeight::get().reads(9))
+			.saturating_add(T::DbWeight::get().writes(3))
 	}
 	/// Storage: `Storage::DisputesDue` (r:1 w:1)
 	/// Proof: `Storage::DisputesDue` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
@@ -598,13 +576,13 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:1 w:1)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::LiableSlots` (r:1 w:2)
 	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Challenges` (r:1 w:1)
 	/// Proof: `Storage::Challenges` (`max_values`: None, `max_size`: Some(985), added: 3460, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::RepairSpans` (r:1 w:1)
 	/// Proof: `Storage::RepairSpans` (`max_values`: None, `max_size`: Some(25), added: 2500, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Reserve` (r:1 w:1)
@@ -621,22 +599,22 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Proof: `Storage::HeldSlots` (`max_values`: None, `max_size`: Some(58), added: 2533, mode: `MaxEncodedLen`)
 	fn lose_dispute() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `6403`
+		//  Measured:  `6412`
 		//  Estimated: `8799`
-		// Minimum execution time: 209_234_000 picoseconds.
-		Weight::from_parts(227_611_000, 0)
+		// Minimum execution time: 195_574_000 picoseconds.
+		Weight::from_parts(200_681_000, 0)
 			.saturating_add(Weight::from_parts(0, 8799))
 			.saturating_add(T::DbWeight::get().reads(21))
 			.saturating_add(T::DbWeight::get().writes(24))
 	}
 	/// Storage: `Storage::Books` (r:1 w:1)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
-	/// Storage: `Storage::Tallies` (r:1 w:1)
-	/// Proof: `Storage::Tallies` (`max_values`: None, `max_size`: Some(20), added: 2495, mode: `MaxEncodedLen`)
+	/// Storage: `Storage::Tallies` (r:2 w:1)
+	/// Proof: `Storage::Tallies` (`max_values`: None, `max_size`: Some(524), added: 2999, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(319), added: 2794, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:2 w:2)
@@ -657,18 +635,18 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Proof: `Storage::Evictions` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
 	fn miss() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `2456`
-		//  Estimated: `6280`
-		// Minimum execution time: 109_584_000 picoseconds.
-		Weight::from_parts(228_673_000, 0)
-			.saturating_add(Weight::from_parts(0, 6280))
-			.saturating_add(T::DbWeight::get().reads(16))
+		//  Measured:  `3025`
+		//  Estimated: `6988`
+		// Minimum execution time: 115_483_000 picoseconds.
+		Weight::from_parts(118_598_000, 0)
+			.saturating_add(Weight::from_parts(0, 6988))
+			.saturating_add(T::DbWeight::get().reads(15))
 			.saturating_add(T::DbWeight::get().writes(15))
 	}
 	/// Storage: `Storage::Challenges` (r:1 w:1)
 	/// Proof: `Storage::Challenges` (`max_values`: None, `max_size`: Some(985), added: 3460, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:1 w:1)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
 	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::NextRandomness` (r:1 w:0)
@@ -684,17 +662,17 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Tallies` (r:1 w:1)
-	/// Proof: `Storage::Tallies` (`max_values`: None, `max_size`: Some(20), added: 2495, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Tallies` (`max_values`: None, `max_size`: Some(524), added: 2999, mode: `MaxEncodedLen`)
 	/// The range of component `p` is `[0, 16]`.
 	fn turn(p: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `3156 + p * (129 ±0)`
+		//  Measured:  `3157 + p * (129 ±0)`
 		//  Estimated: `10933 + p * (2010 ±138)`
-		// Minimum execution time: 39_580_000 picoseconds.
-		Weight::from_parts(55_936_804, 0)
+		// Minimum execution time: 40_471_000 picoseconds.
+		Weight::from_parts(56_797_256, 0)
 			.saturating_add(Weight::from_parts(0, 10933))
-			// Standard Error: 118_688
-			.saturating_add(Weight::from_parts(12_704_850, 0).saturating_mul(p.into()))
+			// Standard Error: 107_835
+			.saturating_add(Weight::from_parts(12_519_612, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads(12))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes(3))
@@ -713,7 +691,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:1 w:1)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::LiableSlots` (r:1 w:1)
 	/// Proof: `Storage::LiableSlots` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Disputes` (r:1 w:1)
@@ -725,17 +703,17 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Storage::Challenges` (r:1 w:1)
 	/// Proof: `Storage::Challenges` (`max_values`: None, `max_size`: Some(985), added: 3460, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:1 w:1)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::RepairSpans` (r:1 w:1)
 	/// Proof: `Storage::RepairSpans` (`max_values`: None, `max_size`: Some(25), added: 2500, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::RepairQueue` (r:0 w:1)
 	/// Proof: `Storage::RepairQueue` (`max_values`: None, `max_size`: Some(26), added: 2501, mode: `MaxEncodedLen`)
 	fn evict() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `3306`
+		//  Measured:  `3311`
 		//  Estimated: `6056`
-		// Minimum execution time: 101_011_000 picoseconds.
-		Weight::from_parts(106_650_000, 0)
+		// Minimum execution time: 100_561_000 picoseconds.
+		Weight::from_parts(108_673_000, 0)
 			.saturating_add(Weight::from_parts(0, 6056))
 			.saturating_add(T::DbWeight::get().reads(15))
 			.saturating_add(T::DbWeight::get().writes(14))
@@ -745,7 +723,7 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Storage::Slots` (r:1 w:1)
 	/// Proof: `Storage::Slots` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:1 w:1)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Rows` (r:1 w:1)
 	/// Proof: `Vaults::Rows` (`max_values`: None, `max_size`: Some(173), added: 2648, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::RowsUsed` (r:1 w:1)
@@ -762,10 +740,10 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Proof: `Storage::HeldSlots` (`max_values`: None, `max_size`: Some(58), added: 2533, mode: `MaxEncodedLen`)
 	fn look() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1840`
+		//  Measured:  `1844`
 		//  Estimated: `3828`
-		// Minimum execution time: 43_495_000 picoseconds.
-		Weight::from_parts(45_658_000, 0)
+		// Minimum execution time: 43_315_000 picoseconds.
+		Weight::from_parts(45_688_000, 0)
 			.saturating_add(Weight::from_parts(0, 3828))
 			.saturating_add(T::DbWeight::get().reads(8))
 			.saturating_add(T::DbWeight::get().writes(9))
@@ -785,18 +763,18 @@ impl<T: frame_system::Config> pallet_storage::WeightInfo for WeightInfo<T> {
 	/// Storage: `Vaults::Members` (r:143 w:2)
 	/// Proof: `Vaults::Members` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Vaults` (r:143 w:1)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Network::Parameters` (r:1 w:0)
 	/// Proof: `Network::Parameters` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::HeldSlots` (r:0 w:1)
 	/// Proof: `Storage::HeldSlots` (`max_values`: None, `max_size`: Some(58), added: 2533, mode: `MaxEncodedLen`)
 	fn draw_successor() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `44567`
-		//  Estimated: `379225`
-		// Minimum execution time: 1_056_285_000 picoseconds.
-		Weight::from_parts(1_084_358_000, 0)
-			.saturating_add(Weight::from_parts(0, 379225))
+		//  Measured:  `45139`
+		//  Estimated: `379797`
+		// Minimum execution time: 1_034_403_000 picoseconds.
+		Weight::from_parts(1_101_523_000, 0)
+			.saturating_add(Weight::from_parts(0, 379797))
 			.saturating_add(T::DbWeight::get().reads(324))
 			.saturating_add(T::DbWeight::get().writes(6))
 	}

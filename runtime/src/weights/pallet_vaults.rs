@@ -22,7 +22,7 @@ use core::marker::PhantomData;
 pub struct WeightInfo<T>(PhantomData<T>);
 impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 	/// Storage: `Vaults::Vaults` (r:1 w:1)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::ServiceKeys` (r:1 w:1)
 	/// Proof: `Vaults::ServiceKeys` (`max_values`: None, `max_size`: Some(80), added: 2555, mode: `MaxEncodedLen`)
 	/// Storage: `Network::Parameters` (r:1 w:0)
@@ -45,14 +45,14 @@ impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `2225`
 		//  Estimated: `71230`
-		// Minimum execution time: 91_226_000 picoseconds.
-		Weight::from_parts(94_392_000, 0)
+		// Minimum execution time: 90_516_000 picoseconds.
+		Weight::from_parts(93_030_000, 0)
 			.saturating_add(Weight::from_parts(0, 71230))
 			.saturating_add(T::DbWeight::get().reads(27))
 			.saturating_add(T::DbWeight::get().writes(9))
 	}
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::VaultAddresses` (r:1 w:1)
 	/// Proof: `Vaults::VaultAddresses` (`max_values`: None, `max_size`: Some(569), added: 3044, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::ServiceKeys` (r:1 w:2)
@@ -65,16 +65,16 @@ impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 	/// Proof: `Vaults::Members` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	fn update() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1507`
-		//  Estimated: `6286`
-		// Minimum execution time: 40_190_000 picoseconds.
-		Weight::from_parts(41_973_000, 0)
-			.saturating_add(Weight::from_parts(0, 6286))
+		//  Measured:  `1515`
+		//  Estimated: `6288`
+		// Minimum execution time: 39_339_000 picoseconds.
+		Weight::from_parts(41_683_000, 0)
+			.saturating_add(Weight::from_parts(0, 6288))
 			.saturating_add(T::DbWeight::get().reads(8))
 			.saturating_add(T::DbWeight::get().writes(11))
 	}
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Rows` (r:1 w:1)
 	/// Proof: `Vaults::Rows` (`max_values`: None, `max_size`: Some(173), added: 2648, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::RowsUsed` (r:1 w:1)
@@ -83,16 +83,16 @@ impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 	/// Proof: `Vaults::Members` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	fn set_paused() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `817`
-		//  Estimated: `6280`
-		// Minimum execution time: 19_479_000 picoseconds.
-		Weight::from_parts(20_471_000, 0)
-			.saturating_add(Weight::from_parts(0, 6280))
+		//  Measured:  `825`
+		//  Estimated: `6288`
+		// Minimum execution time: 19_229_000 picoseconds.
+		Weight::from_parts(20_431_000, 0)
+			.saturating_add(Weight::from_parts(0, 6288))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(6))
 	}
 	/// Storage: `Vaults::Vaults` (r:1 w:1)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -105,16 +105,16 @@ impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 	/// Proof: `Vaults::Members` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	fn bond_more() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1003`
+		//  Measured:  `1007`
 		//  Estimated: `3784`
-		// Minimum execution time: 53_570_000 picoseconds.
-		Weight::from_parts(56_024_000, 0)
+		// Minimum execution time: 52_749_000 picoseconds.
+		Weight::from_parts(54_622_000, 0)
 			.saturating_add(Weight::from_parts(0, 3784))
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(7))
 	}
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -127,16 +127,16 @@ impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 	/// Proof: `Vaults::Members` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	fn unbond() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1047`
-		//  Estimated: `6280`
-		// Minimum execution time: 51_488_000 picoseconds.
-		Weight::from_parts(54_601_000, 0)
-			.saturating_add(Weight::from_parts(0, 6280))
+		//  Measured:  `1055`
+		//  Estimated: `6288`
+		// Minimum execution time: 51_578_000 picoseconds.
+		Weight::from_parts(53_450_000, 0)
+			.saturating_add(Weight::from_parts(0, 6288))
 			.saturating_add(T::DbWeight::get().reads(7))
 			.saturating_add(T::DbWeight::get().writes(9))
 	}
 	/// Storage: `Vaults::Vaults` (r:2 w:2)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Rows` (r:1 w:1)
 	/// Proof: `Vaults::Rows` (`max_values`: None, `max_size`: Some(173), added: 2648, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::RowsUsed` (r:1 w:1)
@@ -145,20 +145,20 @@ impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 	/// Proof: `Vaults::Members` (`max_values`: None, `max_size`: Some(46), added: 2521, mode: `MaxEncodedLen`)
 	fn begin_exit() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `817`
-		//  Estimated: `6280`
-		// Minimum execution time: 19_159_000 picoseconds.
-		Weight::from_parts(20_130_000, 0)
-			.saturating_add(Weight::from_parts(0, 6280))
+		//  Measured:  `825`
+		//  Estimated: `6288`
+		// Minimum execution time: 19_289_000 picoseconds.
+		Weight::from_parts(20_340_000, 0)
+			.saturating_add(Weight::from_parts(0, 6288))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(6))
 	}
 	/// Storage: `Vaults::Vaults` (r:1 w:1)
-	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(170), added: 2645, mode: `MaxEncodedLen`)
+	/// Proof: `Vaults::Vaults` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Challenges` (r:1 w:0)
 	/// Proof: `Storage::Challenges` (`max_values`: None, `max_size`: Some(985), added: 3460, mode: `MaxEncodedLen`)
 	/// Storage: `Storage::Books` (r:1 w:1)
-	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(283), added: 2758, mode: `MaxEncodedLen`)
+	/// Proof: `Storage::Books` (`max_values`: None, `max_size`: Some(285), added: 2760, mode: `MaxEncodedLen`)
 	/// Storage: `Vaults::Places` (r:1 w:1)
 	/// Proof: `Vaults::Places` (`max_values`: None, `max_size`: Some(1037), added: 3512, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
@@ -171,10 +171,10 @@ impl<T: frame_system::Config> pallet_vaults::WeightInfo for WeightInfo<T> {
 	/// Proof: `Vaults::VaultAddresses` (`max_values`: None, `max_size`: Some(569), added: 3044, mode: `MaxEncodedLen`)
 	fn finish_exit() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1733`
+		//  Measured:  `1737`
 		//  Estimated: `4502`
-		// Minimum execution time: 46_980_000 picoseconds.
-		Weight::from_parts(48_843_000, 0)
+		// Minimum execution time: 46_590_000 picoseconds.
+		Weight::from_parts(48_382_000, 0)
 			.saturating_add(Weight::from_parts(0, 4502))
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(7))

@@ -4,9 +4,7 @@
 //! `cairn api report` shows to the marketplace.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -20,7 +18,7 @@ use cairn_voucher::{Answer, Signature};
 use codec::DecodeAll as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{ledger::verify, wire::write_signed};
+use crate::{journal::replace, ledger::verify, wire::write_signed};
 
 /// The folder in a consumer's.
 const FOLDER: &str = "conflicts";
@@ -104,12 +102,7 @@ impl Conflicts {
         };
         fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(&name);
-        let new = self.folder.join("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(&proof).map_err(io::Error::other)?)?;
-        file.sync_all()?;
-        fs::rename(new, &path)?;
-        File::open(&self.folder)?.sync_all()?;
+        replace(&path, &serde_json::to_vec_pretty(&proof).map_err(io::Error::other)?)?;
         files.push(name);
         Ok(Some(path))
     }

@@ -5,9 +5,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::File,
+    io::{self, Read as _},
     path::Path,
     time::{Duration, Instant},
 };
@@ -16,7 +15,7 @@ use cairn_client::chain::marketplace::Subscription;
 use serde::{Deserialize, Serialize};
 
 use super::picker::{Score, Tally};
-use crate::plan::PlanUse;
+use crate::{journal::replace, plan::PlanUse};
 
 /// The file in a consumer's folder.
 pub const SEEN_FILE: &str = "seen.json";
@@ -121,16 +120,15 @@ pub(super) fn write(folder: &Path, apis: &BTreeMap<u32, Seen>) -> io::Result<()>
     kept.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.at_ms));
     kept.truncate(APIS_MAX);
     let whole = Whole { version: VERSION, apis: kept.into_iter().collect() };
-    let new = folder.join("seen.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(&whole).map_err(io::Error::other)?)?;
-    fs::rename(new, folder.join(SEEN_FILE))
+    replace(&folder.join(SEEN_FILE), &serde_json::to_vec(&whole).map_err(io::Error::other)?)
 }
 
 #[cfg(test)]
 mod tests {
     use cairn_client::chain::marketplace::Quality;
     use proptest::prelude::*;
+
+    use std::fs;
 
     use super::{super::picker::AVOIDED, *};
 
