@@ -131,7 +131,11 @@ describe('storage and its network', { timeout: seconds(900 + 2 * STALL_SECONDS) 
     node.process.child.kill('SIGSTOP');
     await sleep(STALL_SECONDS * 1000);
     node.process.child.kill('SIGCONT');
-    const before = await until('the node answers', () => node.finalizedNumber());
+    // It ends connections that were silent for minutes.
+    const before = await until('the node answers', async () => {
+      await node.reconnect();
+      return node.finalizedNumber();
+    });
     // Long enough for each vault's turn and its deadline: a miss would stand in its history.
     await node.waitFinalized(before + 28, { timeoutMs: blocks(60) });
     await putNew('after-the-stall', MIB);

@@ -65,6 +65,12 @@ export class ChainNode {
     return this;
   }
 
+  /** A new connection, where the node may have given up the last one. */
+  async reconnect() {
+    this.connection?.close();
+    this.connection = await Rpc.connect(this.url);
+  }
+
   /** One JSON-RPC call over the node's own connection. */
   call(method, ...params) {
     if (!this.connection?.open) return Promise.reject(new Error(`${this.name} is not connected`));
