@@ -10,8 +10,10 @@ export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4 }
 
 /** A user with a home of their own: accounts and configuration are kept below `dir`. */
 export class Cli {
-  constructor({ dir, url, passphrase = 'a passphrase for tests' }) {
+  /** `more`: flags that every command has. */
+  constructor({ dir, url, more = [], passphrase = 'a passphrase for tests' }) {
     this.url = url;
+    this.more = more;
     this.env = {
       PATH: process.env.PATH,
       HOME: dir,
@@ -24,7 +26,7 @@ export class Cli {
   /** Runs it with `--json`; returns exit code, parsed output and what was written to standard error. */
   run(...args) {
     return new Promise((resolve) => {
-      execFile(binary('cairn'), ['--url', this.url, '--json', ...args], {
+      execFile(binary('cairn'), ['--url', this.url, ...this.more, '--json', ...args], {
         env: this.env, timeout: seconds(150), maxBuffer: 64 * 1024 * 1024,
       }, (error, stdout, stderr) => {
         const code = error ? error.code : 0;

@@ -31,7 +31,7 @@ export class Vault {
   async start() {
     this.process = new Background({
       name: this.name, command: binary('cairn'), env: this.cli.env, log: join(this.network.dir, `${this.name}.log`),
-      args: ['--url', this.chainUrl, ...this.as, 'vault', 'run', '--data', this.data, '--listen', `127.0.0.1:${this.port}`,
+      args: ['--url', this.chainUrl, ...this.cli.more, ...this.as, 'vault', 'run', '--data', this.data, '--listen', `127.0.0.1:${this.port}`,
         '--status', `127.0.0.1:${this.statusPort}`, ...this.args],
     });
     const { process } = this;
