@@ -11,10 +11,10 @@ use cairn_client::{
 use cairn_voucher::Bytes32;
 use tokio::time::Instant;
 
-/// How long a standing is believed. A block takes 3 s, and what backs a voucher leaves after a thaw of a second at the least;
 /// The deposit for what the contract remembers of a consumer is lent: it comes back once the signer's authorisation has ended.
 /// That it is away counts as this part of it.
 const LENT_PART: u128 = 10;
+/// How long a standing is believed. A block takes 3 s, and what backs a voucher leaves after a thaw of a second at the least;
 /// what isn't redeemed is bounded besides.
 const STANDING_TTL: Duration = Duration::from_secs(12);
 /// Standings that are kept.
