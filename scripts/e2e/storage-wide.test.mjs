@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A drive coded 4 of 16: with twelve of its vaults dead at once it is read byte for byte, and repair alone brings it back to where
-// nothing needs to be done: one slot more than three quarters (`pallets/storage`: wide drives wait until a quarter is gone).
+// A drive coded 4 of 16: with twelve of its vaults dead at once it is read byte for byte, and repair alone brings it back to
+// sixteen.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,8 +13,6 @@ import { seconds, until } from './lib/wait.mjs';
 const AS_ALICE = ['--account', '//Alice', '--yes'];
 const SLOTS = 16;
 const KILLED = 12;
-/** With so many slots healthy none is rebuilt. */
-const ENOUGH = 13;
 
 describe('a wide drive', { timeout: seconds(900) }, () => {
   let network;
@@ -55,10 +53,10 @@ describe('a wide drive', { timeout: seconds(900) }, () => {
     assert.equal(await hashOf(file('with-four')), hash);
 
     const dead = new Set(slots.slice(0, KILLED).map(({ vault }) => vault));
-    await until('enough again, and none of them dead', async () => {
+    await until('sixteen again, and none of them dead', async () => {
       const now = (await status()).slots;
       const healthy = now.filter(({ vault, state }) => state === 'healthy' && !dead.has(vault)).length;
-      if (healthy >= ENOUGH) return true;
+      if (healthy === SLOTS) return true;
       throw new Error(`${healthy} of ${SLOTS} are healthy`);
     }, { timeoutMs: blocks(200), everyMs: 2000 });
 

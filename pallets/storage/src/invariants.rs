@@ -55,6 +55,12 @@ impl<T: Config> Pallet<T> {
             slots = slots.saturating_add(of_drive.len());
             let healthy = of_drive.iter().filter(|slot| slot.state == SlotState::Healthy).count();
             ensure!(healthy == usize::from(drive.healthy), "a drive's healthy slots are miscounted");
+            let lacks = drive.healthy < drive.coding.slots();
+            let few = drive.healthy <= drive.coding.signatures_min();
+            ensure!(
+                drive.refilling <= lacks && few <= drive.refilling,
+                "a drive is refilled for nothing, or not when it must be"
+            );
             let rate = drive.slot_rate(period).saturating_mul(drive.healthy.into());
             ensure!(rate == drive.rate, "a drive pays something else than its slots cost");
             let owed = drive.rate.saturating_mul(now.saturating_sub(drive.since).into());

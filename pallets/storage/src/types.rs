@@ -103,6 +103,8 @@ pub struct Drive<AccountId> {
     pub warned: bool,
     /// Slots that are [`SlotState::Healthy`].
     pub healthy: u8,
+    /// So many were lost that all that lack are refilled, until none does.
+    pub refilling: bool,
     /// Number of grants.
     pub grants: u32,
     /// Plancks held from the owner for these.
@@ -123,6 +125,14 @@ impl<AccountId> Drive<AccountId> {
     /// What a vault of it is liable for and earns.
     pub fn duty(&self, period_blocks: u32) -> Duty {
         Duty { units: self.live_units(), rate: self.slot_rate(period_blocks) }
+    }
+
+    /// Decides, after `healthy` has changed, whether what lacks is refilled: from 3k healthy slots down until all are
+    /// healthy again. A slot is rebuilt from as much as k slots hold, so that of wide codings a few losses wait for vaults to come
+    /// back.
+    pub(crate) fn decide_refill(&mut self) {
+        let few = self.healthy <= self.coding.signatures_min();
+        self.refilling = self.healthy < self.coding.slots() && (self.refilling || few);
     }
 
     /// Block in which the escrow no longer pays for a whole block; none if it pays for nothing.

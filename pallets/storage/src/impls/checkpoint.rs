@@ -85,6 +85,7 @@ impl<T: Config> Pallet<T> {
             }
             Slots::<T>::insert(at, slot);
         }
+        drive.decide_refill();
         drive.rate = after.rate.saturating_mul(drive.healthy.into());
         if drive.rate > rate_before {
             // Nothing more is taken on than is paid for a period.

@@ -76,6 +76,7 @@ impl<T: Config> Pallet<T> {
             queued_block: None,
             warned: false,
             healthy: count,
+            refilling: false,
             grants: 0,
             grant_deposits: 0,
         };

@@ -128,6 +128,7 @@ impl<T: Config> Pallet<T> {
             Self::turn_duty(at, &who, slot, duty, Duty::default());
             drive.rate = drive.rate.saturating_sub(duty.rate);
             drive.healthy = drive.healthy.saturating_sub(1);
+            drive.decide_refill();
         }
         slot.state = SlotState::Empty;
         slot.leaving = false;

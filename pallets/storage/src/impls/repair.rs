@@ -105,9 +105,7 @@ impl<T: Config> Pallet<T> {
         }
         let grace = Self::period() / BEHIND_GRACE_DIVISOR;
         let in_grace = slot.behind_block.is_some_and(|since| Self::now().saturating_sub(since) <= grace);
-        // Wider codings wait until a quarter is gone: rebuilding a slot reads as much as k slots hold.
-        let spare = drive.coding.data() > 1 && drive.healthy > drive.coding.signatures_min();
-        if slot.successor.is_some() || (!slot.leaving && (in_grace || spare)) {
+        if slot.successor.is_some() || (!slot.leaving && (in_grace || !drive.refilling)) {
             return Found::Wait;
         }
         Found::Draw
@@ -166,6 +164,7 @@ impl<T: Config> Pallet<T> {
         slot.proven_block = Some(Self::now());
         Self::turn_duty(at, &who, &mut slot, Duty::default(), duty);
         drive.healthy = drive.healthy.saturating_add(1);
+        drive.decide_refill();
         drive.rate = drive.rate.saturating_add(duty.rate);
         Self::enqueue_ending(at.drive, &mut drive)?;
         let cause = if catching_up { SlotCause::CaughtUp } else { SlotCause::Restored };

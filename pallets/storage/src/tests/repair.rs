@@ -182,7 +182,7 @@ fn a_vault_that_leaves_goes_with_all_that_it_earned() {
 }
 
 #[test]
-fn wider_codings_wait_until_a_quarter_is_gone() {
+fn wider_codings_wait_until_a_quarter_is_gone_and_are_then_refilled_whole() {
     ExtBuilder.build_and_execute(|| {
         register(20);
         let id = create(ALICE, Coding::K2);
@@ -190,9 +190,20 @@ fn wider_codings_wait_until_a_quarter_is_gone() {
         lose(id, 0);
         run_proving(5, &[]);
         assert_eq!(successor(id, 0), None, "seven of eight are enough for now");
+        assert!(!drive(id).refilling);
         lose(id, 5);
         run_proving(2, &[]);
-        assert!(successor(id, 0).is_some() && successor(id, 5).is_some());
+        let (first, second) = (successor(id, 0).unwrap(), successor(id, 5).unwrap());
+        assert_ok!(restore(first, at(id, 0)));
+        // Once it has begun it goes on until all are there, whoever doesn't come.
+        assert!(drive(id).refilling);
+        run_proving(RESTORE_BLOCKS + 2, &[second]);
+        let third = successor(id, 5).unwrap();
+        assert_ok!(restore(third, at(id, 5)));
+        assert_eq!((drive(id).healthy, drive(id).refilling), (8, false));
+        lose(id, 3);
+        run_proving(5, &[]);
+        assert_eq!(successor(id, 3), None, "it waits again");
     });
 }
 
