@@ -5,10 +5,14 @@
 use std::{
     cell::RefCell,
     fs::{self, File, OpenOptions},
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
 };
 
 use cairn_primitives::storage::{SlotAt, UNIT_BYTES};
@@ -17,11 +21,15 @@ use nix::{
     libc::{EINVAL, O_DIRECT},
 };
 
-/// Writes of at least so many bytes go past the page cache. Many small ones are better gathered there until they are made safe
-/// together.
+/// Reads and writes of at least so many bytes go past the page cache. Many small writes are better gathered there until they are
+/// made safe together.
 const DIRECT_BYTES_MIN: usize = 128 << 10;
-/// Bytes that are written past the page cache at once.
+/// Bytes that are moved past the page cache at once, if they don't begin at a page in memory.
 const DIRECT_BYTES: usize = 1 << 20;
+/// Pieces of logs of which it is known whether they were read lately: together 4 GiB.
+const RECENT_PLACES: usize = 32_768;
+/// Bytes of such a piece.
+const RECENT_BYTES: u64 = DIRECT_BYTES_MIN as u64;
 
 thread_local! {
     /// What goes past the page cache has to begin at a page in memory, too.
@@ -100,10 +108,40 @@ pub trait BulkLog: Send + Sync {
     fn forget(&self, offset: u64, bytes: u64) -> io::Result<()>;
 }
 
+/// What was read lately. What is read once goes past the page cache; what is read again is worth a place in it.
+#[derive(Debug)]
+struct Recent(Vec<AtomicU64>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Recent((0..RECENT_PLACES).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Recent {
+    /// Notes that a part of a log is read; whether its beginning was noted before. A piece is read with the part that has its
+    /// middle: so parts that follow on one another have none in common. One that falls on another's place takes it: then that one is
+    /// read past the page cache once more.
+    fn note(&self, at: SlotAt, offset: u64, bytes: usize) -> bool {
+        let after = |place: u64| place.saturating_add(RECENT_BYTES / 2) / RECENT_BYTES;
+        let (first, end) = (after(offset), after(offset.saturating_add(bytes as u64)));
+        let mut again = false;
+        for piece in first..end.min(first.saturating_add(RECENT_PLACES as u64)) {
+            let mut hasher = DefaultHasher::new();
+            (at.drive, at.slot, piece).hash(&mut hasher);
+            let mark = hasher.finish();
+            let Some(place) = self.0.get(mark as usize % RECENT_PLACES) else { continue };
+            again |= place.swap(mark, Ordering::Relaxed) == mark && piece == first;
+        }
+        again
+    }
+}
+
 /// A folder of this machine, with a file for each log.
 #[derive(Debug)]
 pub struct LocalDisk {
     folder: PathBuf,
+    recent: Arc<Recent>,
 }
 
 impl LocalDisk {
@@ -113,16 +151,17 @@ impl LocalDisk {
     /// Of the system.
     pub fn new(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(LocalDisk { folder: folder.into() })
+        Ok(LocalDisk { folder: folder.into(), recent: Arc::default() })
     }
 
     fn path(&self, at: SlotAt) -> PathBuf {
         self.folder.join(format!("{}-{}.log", at.drive, at.slot))
     }
 
-    /// The same log, for writes past the page cache; `None` where the file system has no such thing.
-    fn open_direct(&self, at: SlotAt) -> Option<File> {
-        OpenOptions::new().write(true).custom_flags(O_DIRECT).open(self.path(at)).ok()
+    /// A log with the same file for what goes past the page cache, where the file system has such a thing.
+    fn log(&self, at: SlotAt, file: File) -> Arc<dyn BulkLog> {
+        let direct = OpenOptions::new().read(true).write(true).custom_flags(O_DIRECT).open(self.path(at)).ok();
+        Arc::new(LocalLog { at, file, direct, recent: Arc::clone(&self.recent) })
     }
 
     /// Makes the folder's own entries safe.
@@ -140,12 +179,12 @@ impl Bulk for LocalDisk {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.path(at))?;
         file.sync_all()?;
         self.sync_folder()?;
-        Ok(Arc::new(LocalLog { direct: self.open_direct(at), file }))
+        Ok(self.log(at, file))
     }
 
     fn open(&self, at: SlotAt) -> io::Result<Arc<dyn BulkLog>> {
         let file = OpenOptions::new().read(true).write(true).open(self.path(at))?;
-        Ok(Arc::new(LocalLog { direct: self.open_direct(at), file }))
+        Ok(self.log(at, file))
     }
 
     fn remove(&self, at: SlotAt) -> io::Result<()> {
@@ -180,19 +219,23 @@ impl Bulk for LocalDisk {
 }
 
 struct LocalLog {
+    at: SlotAt,
     file: File,
     direct: Option<File>,
+    recent: Arc<Recent>,
 }
 
 impl LocalLog {
     /// Writes past the page cache: what a vault takes in is not read soon, and in the page cache it would cost a copy, push out
     /// what is read, and be written in the end all the same.
     fn write_direct(direct: &File, from: &[u8], mut offset: u64) -> io::Result<()> {
-        PAGES.with_borrow_mut(|pages| {
-            pages.resize(DIRECT_BYTES + UNIT_BYTES, 0);
-            let start = pages.as_ptr().align_offset(UNIT_BYTES);
+        // What was read from the network into one piece mostly begins at a page.
+        if from.as_ptr().align_offset(UNIT_BYTES) == 0 {
+            return direct.write_all_at(from, offset);
+        }
+        with_page(|page| {
             for piece in from.chunks(DIRECT_BYTES) {
-                let page = &mut pages[start..start + piece.len()];
+                let page = &mut page[..piece.len()];
                 page.copy_from_slice(piece);
                 direct.write_all_at(page, offset)?;
                 offset += piece.len() as u64;
@@ -200,20 +243,61 @@ impl LocalLog {
             Ok(())
         })
     }
+
+    /// Reads past the page cache: a page of it costs more to find and fill than the read.
+    fn read_direct(direct: &File, to: &mut [u8], mut offset: u64) -> io::Result<()> {
+        if to.as_ptr().align_offset(UNIT_BYTES) == 0 {
+            return direct.read_exact_at(to, offset);
+        }
+        with_page(|page| {
+            for piece in to.chunks_mut(DIRECT_BYTES) {
+                let page = &mut page[..piece.len()];
+                direct.read_exact_at(page, offset)?;
+                piece.copy_from_slice(page);
+                offset += piece.len() as u64;
+            }
+            Ok(())
+        })
+    }
+
+    /// The file that a part is moved by past the page cache, if it can be.
+    fn direct(&self, bytes: usize, offset: u64) -> Option<&File> {
+        let whole = bytes.is_multiple_of(UNIT_BYTES) && offset.is_multiple_of(UNIT_BYTES as u64);
+        self.direct.as_ref().filter(|_| whole && bytes >= DIRECT_BYTES_MIN)
+    }
+}
+
+/// Bytes that begin at a page in memory, for what goes past the page cache.
+fn with_page<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    PAGES.with_borrow_mut(|pages| {
+        pages.resize(DIRECT_BYTES + UNIT_BYTES, 0);
+        let start = pages.as_ptr().align_offset(UNIT_BYTES);
+        work(&mut pages[start..start + DIRECT_BYTES])
+    })
+}
+
+/// A file system may want more than whole pages.
+fn wants_more<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.raw_os_error() == Some(EINVAL))
 }
 
 impl BulkLog for LocalLog {
     fn read(&self, to: &mut [u8], offset: u64) -> io::Result<()> {
+        let again = self.recent.note(self.at, offset, to.len());
+        if let Some(direct) = self.direct(to.len(), offset).filter(|_| !again) {
+            let result = Self::read_direct(direct, to, offset);
+            if !wants_more(&result) {
+                return result;
+            }
+        }
         self.file.read_exact_at(to, offset)
     }
 
     fn write(&self, from: &[u8], offset: u64) -> io::Result<()> {
-        let whole = from.len().is_multiple_of(UNIT_BYTES) && offset.is_multiple_of(UNIT_BYTES as u64);
-        if let (Some(direct), true) = (&self.direct, whole && from.len() >= DIRECT_BYTES_MIN) {
-            match Self::write_direct(direct, from, offset) {
-                // A file system that wants more than pages.
-                Err(error) if error.raw_os_error() == Some(EINVAL) => {},
-                result => return result,
+        if let Some(direct) = self.direct(from.len(), offset) {
+            let result = Self::write_direct(direct, from, offset);
+            if !wants_more(&result) {
+                return result;
             }
         }
         self.file.write_all_at(from, offset)
@@ -294,7 +378,37 @@ mod tests {
     fn without_direct_writes_it_is_the_same() {
         let folder = tempfile::tempdir().expect("a disk");
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(folder.path().join("log"));
-        written_reads_back(&LocalLog { file: file.expect("there is room"), direct: None });
+        let file = file.expect("there is room");
+        written_reads_back(&LocalLog { at: AT, file, direct: None, recent: Arc::default() });
+    }
+
+    #[test]
+    fn what_is_read_again_is_known_and_the_same() {
+        let recent = Recent::default();
+        let piece = RECENT_BYTES as usize;
+        assert!(!recent.note(AT, 0, 4 * piece), "nothing was read");
+        assert!(recent.note(AT, 0, 4 * piece) && recent.note(AT, 3 * RECENT_BYTES, piece));
+        assert!(!recent.note(AT, 4 * RECENT_BYTES, piece), "that lies behind it");
+        let unaligned = |number: u64| 100 * RECENT_BYTES + 4096 + number * 5 * RECENT_BYTES / 4;
+        assert!((0..9).all(|number| !recent.note(AT, unaligned(number), 5 * piece / 4)), "they follow on one another");
+        assert!((0..9).all(|number| recent.note(AT, unaligned(number), 5 * piece / 4)));
+        assert!(!recent.note(SlotAt { drive: 8, ..AT }, 0, piece), "that is another log");
+        assert!(!recent.note(AT, u64::MAX - 5, usize::MAX), "more than there can be does no harm");
+
+        let folder = tempfile::tempdir().expect("a disk");
+        let log = LocalDisk::new(folder.path()).expect("a disk").create(AT).expect("there is room");
+        log.write(&vec![3; DIRECT_BYTES], 0).expect("there is room");
+        // By turns past the page cache and through it, at places in memory that are whole pages and that aren't.
+        for (round, shift) in [(1u8, 0), (2, 1), (3, 7), (4, 0)] {
+            let mut back = vec![0; DIRECT_BYTES + shift];
+            log.read(&mut back[shift..], 0).expect("it was written");
+            let expected = if round == 1 { 3 } else { round - 1 };
+            assert!(back[shift..].iter().all(|byte| *byte == expected), "round {round}");
+            log.write(&vec![round; DIRECT_BYTES], 0).expect("there is room");
+        }
+        let mut beyond = vec![0; DIRECT_BYTES];
+        let error = log.read(&mut beyond, DIRECT_BYTES as u64 / 2).expect_err("it ends before that");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
