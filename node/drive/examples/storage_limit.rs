@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a machine can do at best: a plain program that encrypts and hashes a file once and writes four copies of it, each
-//! safely on disk, and then reads one copy back, checks, decrypts and writes it. No network, no chain, no manifest.
-//! `scripts/bench storage` compares with it.
+//! What a machine can do at best: a plain program that encrypts a file once, cuts it into shards of 256 KiB, hashes each, and
+//! writes them into as many files as a drive of this coding has vaults, each safely on disk: four copies for 1/4, sixteen files of
+//! coded shards for 4/16; and then reads the data back from as many as are needed, checks, decrypts and writes it. No network, no
+//! chain, no manifest. `scripts/bench storage` compares with it.
 //!
-//! `storage_limit SOURCE FOLDER`: prints `put SECONDS` and `get SECONDS`.
+//! `storage_limit SOURCE FOLDER [DATA_SHARDS]`: prints `put SECONDS` and `get SECONDS`.
 
 use std::{
     fs::File,
     io::{Read, Write},
     path::Path,
-    sync::mpsc::sync_channel,
-    sync::Arc,
-    thread,
+    sync::{
+        mpsc::{sync_channel, SyncSender},
+        Arc,
+    },
+    thread::{self, JoinHandle},
     time::Instant,
 };
 
+use reed_solomon_simd::ReedSolomonEncoder;
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
 
 const FRAME: usize = 64 << 10;
 const TAG: usize = 16;
-/// Frames that go from thread to thread at once, and that are hashed as one shard.
-const FRAMES: usize = 4;
-const COPIES: usize = 4;
-/// Blocks that wait for a writer at most.
-const QUEUE: usize = 64;
+const SHARD: usize = 256 << 10;
+/// Bytes of a shard that are coded at a time.
+const PIECE: usize = 4096;
+/// Shards that wait for all writers together at most.
+const QUEUE: usize = 256;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+type Shard = Arc<Vec<u8>>;
+type Id = [u8; 32];
 
 fn key() -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).expect("32 bytes are a key"))
@@ -50,86 +56,132 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(filled)
 }
 
-fn put(source: &Path, folder: &Path) -> Result<Vec<[u8; 32]>, Error> {
-    let mut writers = Vec::new();
-    for copy in 0..COPIES {
-        let (sender, blocks) = sync_channel::<Arc<Vec<u8>>>(QUEUE);
-        let path = folder.join(format!("copy{copy}"));
-        let write = move || -> std::io::Result<()> {
-            let mut file = File::create(path)?;
-            for block in blocks {
-                file.write_all(&block)?;
+/// Writes what it is sent, and makes it safe at the end.
+fn writer(path: &Path, queue: usize) -> (SyncSender<Shard>, JoinHandle<std::io::Result<()>>) {
+    let (sender, shards) = sync_channel::<Shard>(queue);
+    let path = path.to_path_buf();
+    let write = move || {
+        let mut file = File::create(path)?;
+        for shard in shards {
+            file.write_all(&shard)?;
+        }
+        file.sync_data()
+    };
+    (sender, thread::spawn(write))
+}
+
+/// A stripe's shards, and their ids: `4k`, or one that all files get.
+fn coded(stripe: &[u8], k: usize) -> Result<(Vec<Shard>, Vec<Id>), Error> {
+    let mut shards: Vec<Vec<u8>> = stripe.chunks(SHARD).map(<[u8]>::to_vec).collect();
+    if k > 1 {
+        let mut parity: Vec<Vec<u8>> = (0..3 * k).map(|_| Vec::with_capacity(SHARD)).collect();
+        let mut encoder = ReedSolomonEncoder::new(k, 3 * k, PIECE)?;
+        for from in (0..SHARD).step_by(PIECE) {
+            for shard in &shards {
+                encoder.add_original_shard(&shard[from..from + PIECE])?;
             }
-            file.sync_data()
-        };
-        writers.push((sender, thread::spawn(write)));
+            let result = encoder.encode()?;
+            parity.iter_mut().zip(result.recovery_iter()).for_each(|(shard, piece)| shard.extend_from_slice(piece));
+        }
+        shards.extend(parity);
     }
-    let (key, mut file, mut ids) = (key(), File::open(source)?, Vec::new());
-    let mut frame = 0;
-    loop {
-        let mut block = Vec::with_capacity(FRAMES * (FRAME + TAG));
-        let mut plain = vec![0; FRAME];
-        let mut ended = false;
-        for _ in 0..FRAMES {
+    let ids = shards.iter().map(|shard| *blake3::hash(shard).as_bytes()).collect();
+    Ok((shards.into_iter().map(Arc::new).collect(), ids))
+}
+
+/// Encrypts in one thread and codes in this one; gives the ids of the data shards.
+fn put(source: &Path, folder: &Path, k: usize) -> Result<Vec<Id>, Error> {
+    let files = 4 * k;
+    let writers: Vec<_> =
+        (0..files).map(|number| writer(&folder.join(format!("shards{number}")), QUEUE / files)).collect();
+    let (key, mut file) = (key(), File::open(source)?);
+    let (to, stripes) = sync_channel::<Vec<u8>>(2);
+    let encrypting = thread::spawn(move || -> Result<(), Error> {
+        let (mut frame, mut plain) = (0, vec![0; FRAME]);
+        let mut stripe = Vec::with_capacity(k * SHARD + FRAME);
+        loop {
             let filled = fill(&mut file, &mut plain)?;
             if filled == 0 {
-                ended = true;
-                break;
+                stripe.resize(k * SHARD, 0);
+                return Ok(to.send(stripe)?);
             }
             let tag = key.seal_in_place_separate_tag(nonce(frame), Aad::empty(), &mut plain[..filled]);
-            block.extend_from_slice(&plain[..filled]);
-            block.extend_from_slice(tag.map_err(|_| "it can't be encrypted")?.as_ref());
+            stripe.extend_from_slice(&plain[..filled]);
+            stripe.extend_from_slice(tag.map_err(|_| "it can't be encrypted")?.as_ref());
             frame += 1;
-        }
-        if !block.is_empty() {
-            ids.push(*blake3::hash(&block).as_bytes());
-            let block = Arc::new(block);
-            for (sender, _) in &writers {
-                sender.send(block.clone())?;
+            if stripe.len() >= k * SHARD {
+                let rest = stripe.split_off(k * SHARD);
+                to.send(std::mem::replace(&mut stripe, rest))?;
             }
         }
-        if ended {
-            break;
+    });
+    let mut data_ids = Vec::new();
+    for stripe in stripes {
+        let (shards, ids) = coded(&stripe, k)?;
+        data_ids.extend_from_slice(&ids[..k]);
+        for (number, (sender, _)) in writers.iter().enumerate() {
+            sender.send(shards[number % shards.len()].clone())?;
         }
     }
+    encrypting.join().map_err(|_| "encrypting panicked")??;
     for (sender, writer) in writers {
         drop(sender);
         writer.join().map_err(|_| "a writer panicked")??;
     }
-    Ok(ids)
+    Ok(data_ids)
 }
 
-fn get(folder: &Path, ids: &[[u8; 32]]) -> Result<(), Error> {
-    let (key, mut file) = (key(), File::open(folder.join("copy1"))?);
+fn get(folder: &Path, ids: &[Id], bytes: u64, k: usize) -> Result<(), Error> {
+    let open = |number| File::open(folder.join(format!("shards{number}")));
+    let mut files = (0..k).map(open).collect::<Result<Vec<_>, _>>()?;
     let mut to = File::create(folder.join("read"))?;
-    let mut block = vec![0; FRAMES * (FRAME + TAG)];
-    let mut frame = 0;
-    for id in ids {
-        let filled = fill(&mut file, &mut block)?;
-        if blake3::hash(&block[..filled]).as_bytes() != id {
-            return Err("the copy is not what was written".into());
+    let (key, mut frame, mut left) = (key(), 0, bytes);
+    let (mut shard, mut pending) = (vec![0; SHARD], Vec::with_capacity(SHARD + FRAME + TAG));
+    for (number, id) in ids.iter().enumerate() {
+        fill(&mut files[number % k], &mut shard)?;
+        if blake3::hash(&shard).as_bytes() != id {
+            return Err("the shard is not what was written".into());
         }
-        for sealed in block[..filled].chunks_mut(FRAME + TAG) {
+        pending.extend_from_slice(&shard);
+        let mut done = 0;
+        while left > 0 {
+            let stored = FRAME.min(usize::try_from(left)?) + TAG;
+            if pending.len() - done < stored {
+                break;
+            }
+            let sealed = &mut pending[done..done + stored];
             let plain = key.open_in_place(nonce(frame), Aad::empty(), sealed).map_err(|_| "it can't be decrypted")?;
             to.write_all(plain)?;
-            frame += 1;
+            left -= plain.len() as u64;
+            (frame, done) = (frame + 1, done + stored);
         }
+        pending.drain(..done);
     }
-    to.sync_data()?;
-    Ok(())
+    if left > 0 {
+        return Err("a part of it is missing".into());
+    }
+    Ok(to.sync_data()?)
 }
 
 fn main() -> Result<(), Error> {
+    let usage = "usage: storage_limit SOURCE FOLDER [DATA_SHARDS]";
     let mut args = std::env::args_os().skip(1);
     let (Some(source), Some(folder)) = (args.next(), args.next()) else {
-        return Err("usage: storage_limit SOURCE FOLDER".into());
+        return Err(usage.into());
     };
+    let k: usize = args.next().map_or(Ok(1), |k| k.to_string_lossy().parse())?;
+    if !matches!(k, 1 | 2 | 4 | 8) {
+        return Err(usage.into());
+    }
     let (source, folder) = (Path::new(&source), Path::new(&folder));
     let start = Instant::now();
-    let ids = put(source, folder)?;
+    let ids = put(source, folder, k)?;
     println!("put {:.3}", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    get(folder, &ids)?;
+    get(folder, &ids, source.metadata()?.len(), k)?;
     println!("get {:.3}", start.elapsed().as_secs_f64());
+    if std::fs::read(source)? != std::fs::read(folder.join("read"))? {
+        return Err("it came back as something else".into());
+    }
     Ok(())
 }

@@ -123,7 +123,7 @@ impl Contents {
         to: mpsc::Sender<Bytes>,
     ) -> Result<(), DriveError> {
         let origin = u64::from(file.offset);
-        let ahead = (8 / usize::from(self.reader.coding().data())).max(2);
+        let ahead = (12 / usize::from(self.reader.coding().data())).max(2);
         let mut from = range.start;
         while from < range.end {
             let until = range.end.min(from + WINDOW_BYTES);

@@ -8,14 +8,18 @@
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        mpsc::{sync_channel, SyncSender},
+        Arc,
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures::{stream::StreamExt, FutureExt};
+use tokio::task::JoinHandle;
 
 use crate::{
     contents::Contents,
@@ -42,6 +46,9 @@ pub struct Wanted {
 const SMALL_BYTES: u64 = 1 << 20;
 /// So many.
 const SMALL_AT_ONCE: usize = 16;
+/// Whenever so many bytes of a file have come they are sent to the disk, while more come: else it would stand still until the end,
+/// and all be waited for then.
+const SYNC_BYTES: u64 = 32 << 20;
 
 /// Writes files, each as [`download`] does, in an order of its own.
 ///
@@ -133,17 +140,44 @@ async fn attempt(
     let (mut out, known) = resume(part, file.size).map_err(DriveError::io(shown.clone()))?;
     on_bytes(known.size());
     let from = known.size();
+    let (syncing, sync) = if file.size - from > SYNC_BYTES {
+        let (syncing, sync) = sync_behind(part).map_err(DriveError::io(shown.clone()))?;
+        (Some(syncing), Some(sync))
+    } else {
+        (None, None)
+    };
+    let mut unsynced = 0;
     let sink = move |bytes: &[u8]| {
         out.write_all(bytes)?;
+        unsynced += bytes.len() as u64;
+        if let Some(sync) = sync.as_ref().filter(|_| unsynced >= SYNC_BYTES) {
+            unsynced = 0;
+            // Full is when the disk is behind: it gets what has come meanwhile with the next.
+            let _ = sync.try_send(());
+        }
         on_bytes(bytes.len() as u64);
         Ok(())
     };
     let read = contents.copy(name, file, from..file.size, known, sink).await?;
+    if let Some(syncing) = syncing {
+        syncing.await?.map_err(DriveError::io(shown))?;
+    }
     Ok(read.finish(&file.key) == file.commitment)
 }
 
+/// Sends a file to the disk each time it is told to, until nobody can tell it any more.
+///
+/// # Correctness
+/// The system tells a failed write once: so what this gives counts, not only what the last sync of all gives.
+fn sync_behind(part: &Path) -> io::Result<(JoinHandle<io::Result<()>>, SyncSender<()>)> {
+    let file = File::open(part)?;
+    let (sync, told) = sync_channel::<()>(1);
+    let syncing = tokio::task::spawn_blocking(move || told.iter().try_for_each(|()| file.sync_data()));
+    Ok((syncing, sync))
+}
+
 /// Opens the unfinished file behind its last whole frame.
-fn resume(part: &Path, size: u64) -> std::io::Result<(File, Commitment)> {
+fn resume(part: &Path, size: u64) -> io::Result<(File, Commitment)> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(part)?;
     let there = file.metadata()?.len().min(size) / FRAME_BYTES as u64;
     let mut known = Commitment::default();
@@ -164,7 +198,7 @@ fn part_path(to: &Path, file: &FileEntry) -> PathBuf {
 }
 
 /// Makes a rename in a file's directory last.
-pub(crate) fn sync_parent(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }

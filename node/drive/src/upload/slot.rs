@@ -26,6 +26,9 @@ use crate::{chain::Signer, vaults::Vaults};
 /// Bytes of shards in one message: large enough that a vault's disk writes in long pieces, small enough to be on its way
 /// soon.
 const BATCH_BYTES: usize = 2 << 20;
+/// With so many a message is sent while others are on their way; with fewer it waits for an answer, or the end, and for more shards
+/// meanwhile. Each message costs a vault two waits for its disk.
+const BATCH_BYTES_FULL: usize = BATCH_BYTES - ShardSize::K256.bytes() + 1;
 /// Shards in one message.
 const BATCH_SHARDS: usize = 1024;
 /// Bytes that may be on their way to one vault.
@@ -159,8 +162,9 @@ impl SlotTask {
                     None => break,
                 }
             }
-            if sent < self.pending.len() && sent_bytes < IN_FLIGHT_BYTES {
-                let (count, bytes) = self.batch(sent);
+            let (count, bytes) = self.batch(sent);
+            let now = in_flight.is_empty() || bytes >= BATCH_BYTES_FULL || self.seal.is_some();
+            if count > 0 && now && sent_bytes < IN_FLIGHT_BYTES {
                 let shards =
                     self.pending.range(sent..sent + count).map(|stripe| stripe.shard(self.at.slot).clone()).collect();
                 let sending = connection.send_append(self.at, self.acked + sent as u64, shards).await?;
