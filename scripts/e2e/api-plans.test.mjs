@@ -91,7 +91,7 @@ describe('plans and badges', { concurrency: false, timeout: seconds(900) }, () =
       const before = upstream.calls;
       const refused = await proxy.get('/squares/square/1');
       assert.equal(refused.status, 402);
-      assert.match((await refused.json()).error, /cap of 0 plancks/);
+      assert.match((await refused.json()).error, /cap of 0 CRN/);
       assert.equal(upstream.calls, before);
       assert.equal((await proxy.seller('squares', provider.api)).plan.left, 0, 'the provider has said so');
     } finally {

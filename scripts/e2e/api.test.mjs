@@ -107,6 +107,9 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     const answer = await cli.ok('api', 'call', 'squares', '/square/12', '--contract', market, '--data', data, '--account', consumer);
     assert.equal(answer.status, 200);
     assert.deepEqual(answer.body, { n: 12, square: 144 });
+    const unencoded = await cli.run('api', 'call', 'squares', '/square/1 2', '--contract', market, '--data', data, '--account', consumer);
+    assert.equal(unencoded.code, EXIT.usage, unencoded.stderr);
+    assert.match(unencoded.stderr, /%20/);
     const nobody = await cli.run('api', 'call', 'cubes', '/cube/12', '--contract', market, '--data', data, '--account', consumer);
     assert.equal(nobody.code, EXIT.usage);
     assert.match(nobody.stderr, /nobody offers/);
@@ -244,7 +247,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       };
       const { answer, i } = await until402();
       assert.equal(answer.status, 402);
-      assert.match((await answer.json()).error, /cap of 200000000000 plancks/);
+      assert.match((await answer.json()).error, /cap of 0.2 CRN/);
       assert.ok(i >= 20, `${i} calls for the cap`);
       assert.ok(BigInt((await proxy.status()).spent.total) <= 200_000_000_000n);
       await proxy.process.kill();

@@ -172,6 +172,12 @@ describe('storage', { timeout: seconds(1800) }, () => {
     const { link } = await cli.ok('share', '--link', `${drive}:/papers/note`, ...AS_ALICE);
     await cli.ok('get', link, file('by-link'), '--account', '//Charlie', '--yes');
     assert.equal(readFileSync(file('by-link'), 'utf8'), 'second');
+    // From a file, where nobody sees it in the list of processes.
+    writeFileSync(file('link.txt'), `${link}\n`);
+    await cli.ok('get', `@${file('link.txt')}`, file('by-link-in-file'), '--account', '//Charlie', '--yes');
+    assert.equal(readFileSync(file('by-link-in-file'), 'utf8'), 'second');
+    const nowhere = await cli.run('get', `@${file('no-link.txt')}`, file('by-nothing'), '--account', '//Charlie', '--yes');
+    assert.equal(nowhere.code, EXIT.usage, nowhere.stderr);
     const cut = await cli.run('get', link.slice(0, -4), file('by-cut-link'), '--account', '//Charlie', '--yes');
     assert.notEqual(cut.code, EXIT.done);
   });

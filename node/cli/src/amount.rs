@@ -58,11 +58,7 @@ impl Token {
 
     /// Writes a number of smallest units with the coin's symbol, exactly: `1.5 CRN`.
     pub fn format(&self, units: u128) -> String {
-        let digits = format!("{units:0>width$}", width = usize::from(self.decimals) + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - usize::from(self.decimals));
-        let fraction = fraction.trim_end_matches('0');
-        let point = if fraction.is_empty() { "" } else { "." };
-        format!("{whole}{point}{fraction} {}", self.symbol)
+        format!("{} {}", cairn_client::decimal(units, self.decimals), self.symbol)
     }
 
     /// An amount in JSON: exact units as text, since JSON readers lose digits of big numbers.

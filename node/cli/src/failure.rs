@@ -76,6 +76,19 @@ pub fn has_code(error: &anyhow::Error, code: &str) -> bool {
     Shown::new(error).code == code
 }
 
+/// An error with its causes, from the outermost to the innermost; those that one before has told already are left out.
+fn chain_text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// An error as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
@@ -92,7 +105,7 @@ pub struct Shown {
 impl Shown {
     /// What an error amounts to.
     pub fn new(error: &anyhow::Error) -> Self {
-        let message = format!("{error:#}");
+        let message = chain_text(error);
         for cause in error.chain() {
             if let Some(failure) = cause.downcast_ref::<Failure>() {
                 let code = failure.exit.name().into();
@@ -177,6 +190,13 @@ mod tests {
         let text = shown.text();
         assert!(text.contains(&"ab".repeat(32)) && text.contains("up to block 77"), "{text}");
         assert!(text.contains("before sending again"), "{text}");
+    }
+
+    #[test]
+    fn a_cause_that_was_told_already_is_not_told_again() {
+        let disk = std::io::Error::other("the disk is full");
+        let error = anyhow::Error::from(disk).context("notes.txt: the disk is full").context("it can't be got");
+        assert_eq!(Shown::new(&error).message, "it can't be got: notes.txt: the disk is full");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::{
     io::{IsTerminal, Write},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -137,7 +138,7 @@ impl Output {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        let progress = Progress { bar, lines: !self.watched && !self.quiet };
+        let progress = Progress { bar, lines: !self.watched && !self.quiet, said: Mutex::default() };
         progress.step(text);
         progress
     }
@@ -163,6 +164,8 @@ impl Output {
 pub struct Progress {
     bar: Option<ProgressBar>,
     lines: bool,
+    /// What was said last.
+    said: Mutex<String>,
 }
 
 impl Progress {
@@ -170,9 +173,15 @@ impl Progress {
     pub fn step(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(plain(text)),
-            None if self.lines => to_stderr(text),
+            // A node may tell the same again.
+            None if self.lines && *self.said() != text => to_stderr(text),
             None => {},
         }
+        text.clone_into(&mut self.said());
+    }
+
+    fn said(&self) -> MutexGuard<'_, String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -23,6 +23,7 @@ pub mod chain;
 pub mod keys;
 
 mod account;
+mod amount;
 mod call;
 mod client;
 mod convert;
@@ -37,6 +38,7 @@ mod transport;
 mod view;
 
 pub use account::{Account, LIFETIME_BLOCKS};
+pub use amount::{decimal, Crn, CRN_DECIMALS};
 pub use call::Call;
 pub use client::Client;
 pub use error::{Error, ErrorKind, Retry, Unreachable};

@@ -15,6 +15,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use cairn_client::Crn;
 use codec::{Decode, DecodeAll, Encode};
 
 use crate::journal;
@@ -37,7 +38,7 @@ pub struct Caps {
 #[non_exhaustive]
 pub enum OverCap {
     /// The call's.
-    #[error("the call costs {price} plancks, and the cap for one call is {cap}; raise --cap-call")]
+    #[error("the call costs {}, and the cap for one call is {}; raise --cap-call", Crn(*price), Crn(*cap))]
     Call {
         /// What it costs.
         price: u128,
@@ -45,13 +46,13 @@ pub enum OverCap {
         cap: u128,
     },
     /// The day's.
-    #[error("today's cap of {cap} plancks is reached; raise --cap-day, or wait for tomorrow (UTC)")]
+    #[error("today's cap of {} is reached; raise --cap-day, or wait for tomorrow (UTC)", Crn(*cap))]
     Day {
         /// The cap.
         cap: u128,
     },
     /// That for all.
-    #[error("the cap of {cap} plancks for all is reached; raise --cap-total")]
+    #[error("the cap of {} for all is reached; raise --cap-total", Crn(*cap))]
     Total {
         /// The cap.
         cap: u128,

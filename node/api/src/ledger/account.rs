@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cairn_client::chain::marketplace::Subscription;
+use cairn_client::{chain::marketplace::Subscription, Crn};
 use cairn_voucher::{Signature, Voucher};
 use codec::{Decode, Encode};
 
@@ -35,7 +35,7 @@ pub struct Terms {
 #[non_exhaustive]
 pub enum Refusal {
     /// Less is promised than the call costs.
-    #[error("{missing} plancks more have to be promised by a voucher")]
+    #[error("{} more have to be promised by a voucher", Crn(*missing))]
     Credit {
         /// How much is missing.
         missing: u128,
@@ -71,7 +71,7 @@ pub enum Refusal {
     #[error("the API is paused or retired")]
     NotActive,
     /// The consumer's money doesn't cover it.
-    #[error("the voucher is not covered: {redeemable} plancks can be redeemed; deposit more or raise the cap")]
+    #[error("the voucher is not covered: {} can be redeemed; deposit more or raise the cap", Crn(*redeemable))]
     NotBacked {
         /// What can be redeemed.
         redeemable: u128,

@@ -41,7 +41,7 @@ Examples:
 /// What to get.
 #[derive(Args, Debug)]
 pub struct Get {
-    /// What: drive:/path, or a link (cairn:...)
+    /// What: drive:/path, a link (cairn:...), or @FILE with a link in it (@- for standard input)
     source: String,
     /// Where to: a file or folder on this machine, or - for standard output
     #[arg(default_value = ".")]
@@ -64,12 +64,13 @@ Examples:
   cairn get drive:/photo.jpg --account alice
   cairn get -r photos:/2026 backup/ --account alice
   cairn get drive:/notes.txt --version 12 --account alice
-  cairn get -r 'cairn:0a1b2c3d/7/412.1.…#…'";
+  cairn get -r 'cairn:0a1b2c3d/7/412.1.…#…'
+  cairn get -r @link.txt            (a link on the command line is seen by everybody on the machine)";
 
 /// What to show.
 #[derive(Args, Debug)]
 pub struct Cat {
-    /// What: drive:/path, or a link to one file
+    /// What: drive:/path, a link to one file, or @FILE with one in it
     source: String,
     /// Only the bytes from A to B, counted from 0 and both included: A-B, A- or (the last B) -B
     #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
@@ -84,7 +85,7 @@ pub struct Cat {
 /// What to list.
 #[derive(Args, Debug)]
 pub struct Ls {
-    /// What: drive:/path, or a link
+    /// What: drive:/path, a link, or @FILE with one in it
     #[arg(default_value = "drive:/")]
     source: String,
     /// With sizes, times and modes

@@ -9,6 +9,7 @@ use cairn_api::consumer::{Call as ApiCall, CallBody, CallError};
 use http_body_util::BodyExt as _;
 use hyper::{
     header::{HeaderName, HeaderValue, CONTENT_TYPE},
+    http::uri::PathAndQuery,
     HeaderMap, Method,
 };
 use serde_json::json;
@@ -16,7 +17,7 @@ use serde_json::json;
 use super::{badge, Call};
 use crate::{
     context::Context,
-    failure::{failed, refused, usage, Result},
+    failure::{failed, refused, usage, usage_with_remedy, Result},
     output::Report,
 };
 
@@ -104,6 +105,10 @@ fn read(args: &Call) -> Result<ApiCall> {
     }
     if !args.target.starts_with('/') {
         return Err(usage("a path begins with /"));
+    }
+    if let Err(error) = args.target.parse::<PathAndQuery>() {
+        let encoded = "write what isn't a letter, a digit or one of /?&=-._~ as % and two hex digits: a space is %20";
+        return Err(usage_with_remedy(format!("`{}` is no path: {error}", args.target), encoded));
     }
     Ok(ApiCall { method, target: args.target.clone(), headers, body: CallBody::Whole(Bytes::from(body)) })
 }

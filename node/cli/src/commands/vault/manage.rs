@@ -2,9 +2,11 @@
 
 //! Becoming a vault, changing it, leaving.
 
+use std::path::Path;
+
 use cairn_client::{
     chain::{
-        storage::{leave_slots, SlotAt, Terms},
+        storage::{leave_slots, SlotAt, Terms, UNIT_BYTES},
         vaults::{self, Vault, VaultStatus, ADDRESSES_MAX, ADDRESS_BYTES_MAX},
     },
     AccountId, Call, View,
@@ -16,7 +18,7 @@ use crate::{
     context::Context,
     failure::{failed, refused, usage, usage_with_remedy, Result},
     output::Report,
-    size::{format_units, parse_units},
+    size::{format_bytes, format_units, parse_units},
     spend::{spend, Plan},
 };
 
@@ -59,6 +61,7 @@ pub async fn register(context: &Context, offer: &Offer, bond: &str, data: &DataD
     }
     let folder = data.path(context);
     let key = open_key(&folder)?;
+    warn_of_disk(context, &folder, capacity);
     let what = format!(
         "offer {} for {} a GiB and period, with {} at stake",
         format_units(capacity),
@@ -77,6 +80,19 @@ pub async fn register(context: &Context, offer: &Offer, bond: &str, data: &DataD
         "data": folder.display().to_string(),
     });
     Ok(done.report("registered; `cairn vault run` keeps what drives bring", json))
+}
+
+/// Warns of a capacity that the vault's disk doesn't have.
+fn warn_of_disk(context: &Context, folder: &Path, capacity_units: u64) {
+    let room = cairn_vault::disk(folder).map(|disk| disk.free_bytes.saturating_add(disk.stored_bytes));
+    let Some(room) = room.filter(|room| capacity_units.saturating_mul(UNIT_BYTES as u64) > *room) else { return };
+    context.output.warn(&format!(
+        "{} are offered, and the disk below {} has room for {}: once it is full the vault takes no more, and the drives' \
+         owners have paid for it (if its data go to an object store, this is no matter)",
+        format_units(capacity_units),
+        folder.display(),
+        format_bytes(room)
+    ));
 }
 
 /// Changes what is given.
@@ -101,6 +117,7 @@ pub async fn update(context: &Context, update: &Update) -> Result<Report> {
         changes.push(format!("{} more at stake", token.format(amount)));
     }
     if let Some(units) = capacity {
+        warn_of_disk(context, &update.data.path(context), units);
         changes.push(format!("capacity {}", format_units(units)));
     }
     if let Some(ask) = ask {
