@@ -138,9 +138,9 @@ pub struct Disk {
     pub total_bytes: u64,
 }
 
-/// What a vault's folder takes up, if it is there. Can be asked while the vault runs.
+/// What a vault's folder takes up, if it is there; nothing before the vault has run. Can be asked while it runs.
 pub fn disk(folder: &Path) -> Option<Disk> {
-    let logs = fs::read_dir(folder.join(STORE_FOLDER).join("logs")).ok()?;
+    let logs = fs::read_dir(folder.join(STORE_FOLDER).join("logs")).into_iter().flatten();
     let sizes = logs.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.blocks().saturating_mul(512)));
     let room = nix::sys::statvfs::statvfs(folder).ok()?;
     Some(Disk {
