@@ -11,27 +11,23 @@ use std::{
     fs::File,
     io::{Read, Write},
     path::Path,
-    sync::{
-        mpsc::{sync_channel, SyncSender},
-        Arc,
-    },
+    sync::mpsc::{sync_channel, SyncSender},
     thread::{self, JoinHandle},
     time::Instant,
 };
 
-use reed_solomon_simd::ReedSolomonEncoder;
+use bytes::Bytes;
+use cairn_drive::erasure::encode_stripe;
+use cairn_primitives::storage::Coding;
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
 
 const FRAME: usize = 64 << 10;
 const TAG: usize = 16;
 const SHARD: usize = 256 << 10;
-/// Bytes of a shard that are coded at a time.
-const PIECE: usize = 4096;
 /// Shards that wait for all writers together at most.
 const QUEUE: usize = 256;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-type Shard = Arc<Vec<u8>>;
 type Id = [u8; 32];
 
 fn key() -> LessSafeKey {
@@ -57,8 +53,8 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
 }
 
 /// Writes what it is sent, and makes it safe at the end.
-fn writer(path: &Path, queue: usize) -> (SyncSender<Shard>, JoinHandle<std::io::Result<()>>) {
-    let (sender, shards) = sync_channel::<Shard>(queue);
+fn writer(path: &Path, queue: usize) -> (SyncSender<Bytes>, JoinHandle<std::io::Result<()>>) {
+    let (sender, shards) = sync_channel::<Bytes>(queue);
     let path = path.to_path_buf();
     let write = move || {
         let mut file = File::create(path)?;
@@ -70,28 +66,9 @@ fn writer(path: &Path, queue: usize) -> (SyncSender<Shard>, JoinHandle<std::io::
     (sender, thread::spawn(write))
 }
 
-/// A stripe's shards, and their ids: `4k`, or one that all files get.
-fn coded(stripe: &[u8], k: usize) -> Result<(Vec<Shard>, Vec<Id>), Error> {
-    let mut shards: Vec<Vec<u8>> = stripe.chunks(SHARD).map(<[u8]>::to_vec).collect();
-    if k > 1 {
-        let mut parity: Vec<Vec<u8>> = (0..3 * k).map(|_| Vec::with_capacity(SHARD)).collect();
-        let mut encoder = ReedSolomonEncoder::new(k, 3 * k, PIECE)?;
-        for from in (0..SHARD).step_by(PIECE) {
-            for shard in &shards {
-                encoder.add_original_shard(&shard[from..from + PIECE])?;
-            }
-            let result = encoder.encode()?;
-            parity.iter_mut().zip(result.recovery_iter()).for_each(|(shard, piece)| shard.extend_from_slice(piece));
-        }
-        shards.extend(parity);
-    }
-    let ids = shards.iter().map(|shard| *blake3::hash(shard).as_bytes()).collect();
-    Ok((shards.into_iter().map(Arc::new).collect(), ids))
-}
-
 /// Encrypts in one thread and codes in this one; gives the ids of the data shards.
-fn put(source: &Path, folder: &Path, k: usize) -> Result<Vec<Id>, Error> {
-    let files = 4 * k;
+fn put(source: &Path, folder: &Path, coding: Coding) -> Result<Vec<Id>, Error> {
+    let (k, files) = (usize::from(coding.data()), usize::from(coding.slots()));
     let writers: Vec<_> =
         (0..files).map(|number| writer(&folder.join(format!("shards{number}")), QUEUE / files)).collect();
     let (key, mut file) = (key(), File::open(source)?);
@@ -117,10 +94,13 @@ fn put(source: &Path, folder: &Path, k: usize) -> Result<Vec<Id>, Error> {
     });
     let mut data_ids = Vec::new();
     for stripe in stripes {
-        let (shards, ids) = coded(&stripe, k)?;
+        let shards = encode_stripe(coding, stripe.into())?;
+        // Copies are hashed once.
+        let different = if k == 1 { 1 } else { files };
+        let ids: Vec<Id> = shards.iter().take(different).map(|shard| *blake3::hash(shard).as_bytes()).collect();
         data_ids.extend_from_slice(&ids[..k]);
-        for (number, (sender, _)) in writers.iter().enumerate() {
-            sender.send(shards[number % shards.len()].clone())?;
+        for ((sender, _), shard) in writers.iter().zip(shards) {
+            sender.send(shard)?;
         }
     }
     encrypting.join().map_err(|_| "encrypting panicked")??;
@@ -169,16 +149,15 @@ fn main() -> Result<(), Error> {
     let (Some(source), Some(folder)) = (args.next(), args.next()) else {
         return Err(usage.into());
     };
-    let k: usize = args.next().map_or(Ok(1), |k| k.to_string_lossy().parse())?;
-    if !matches!(k, 1 | 2 | 4 | 8) {
-        return Err(usage.into());
-    }
+    let k: u8 = args.next().map_or(Ok(1), |k| k.to_string_lossy().parse())?;
+    let coding = [Coding::K1, Coding::K2, Coding::K4, Coding::K8].into_iter().find(|coding| coding.data() == k);
+    let coding = coding.ok_or(usage)?;
     let (source, folder) = (Path::new(&source), Path::new(&folder));
     let start = Instant::now();
-    let ids = put(source, folder, k)?;
+    let ids = put(source, folder, coding)?;
     println!("put {:.3}", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    get(folder, &ids, source.metadata()?.len(), k)?;
+    get(folder, &ids, source.metadata()?.len(), k.into())?;
     println!("get {:.3}", start.elapsed().as_secs_f64());
     if std::fs::read(source)? != std::fs::read(folder.join("read"))? {
         return Err("it came back as something else".into());

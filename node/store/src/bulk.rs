@@ -283,8 +283,8 @@ fn wants_more<T>(result: &io::Result<T>) -> bool {
 
 impl BulkLog for LocalLog {
     fn read(&self, to: &mut [u8], offset: u64) -> io::Result<()> {
-        let again = self.recent.note(self.at, offset, to.len());
-        if let Some(direct) = self.direct(to.len(), offset).filter(|_| !again) {
+        let again = || self.recent.note(self.at, offset, to.len());
+        if let Some(direct) = self.direct(to.len(), offset).filter(|_| !again()) {
             let result = Self::read_direct(direct, to, offset);
             if !wants_more(&result) {
                 return result;

@@ -162,9 +162,9 @@ impl SlotTask {
                     None => break,
                 }
             }
-            let (count, bytes) = self.batch(sent);
-            let now = in_flight.is_empty() || bytes >= BATCH_BYTES_FULL || self.seal.is_some();
-            if count > 0 && now && sent_bytes < IN_FLIGHT_BYTES {
+            let room = sent < self.pending.len() && sent_bytes < IN_FLIGHT_BYTES;
+            let (count, bytes) = if room { self.batch(sent) } else { (0, 0) };
+            if count > 0 && (in_flight.is_empty() || bytes >= BATCH_BYTES_FULL || self.seal.is_some()) {
                 let shards =
                     self.pending.range(sent..sent + count).map(|stripe| stripe.shard(self.at.slot).clone()).collect();
                 let sending = connection.send_append(self.at, self.acked + sent as u64, shards).await?;

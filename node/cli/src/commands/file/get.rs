@@ -2,12 +2,7 @@
 
 //! Getting files out of a drive, or out of what a link names.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io::Write, path::Path, sync::Arc};
 
 use cairn_drive::{
     download::{download_all, Wanted},
@@ -17,7 +12,6 @@ use cairn_drive::{
     Contents, DriveError, DrivePath,
 };
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::{
     carry::{note_failures, Meter},
@@ -28,11 +22,9 @@ use crate::{
     context::Context,
     failure::{usage, usage_with_remedy, Result},
     output::Report,
+    secrets,
     size::format_bytes,
 };
-
-/// A file with a link in it is no longer.
-const LINK_FILE_BYTES_MAX: u64 = 4096;
 
 /// What is read from, and where in it.
 pub struct Source {
@@ -56,22 +48,17 @@ impl Source {
     }
 }
 
-/// The link in a file, or on standard input: on the command line everybody on the machine sees it, key and all.
-fn link_in(path: &str) -> Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    let read = match path {
-        "-" => std::io::stdin().lock().take(LINK_FILE_BYTES_MAX).read_to_string(&mut text),
-        path => fs::File::open(path).and_then(|file| file.take(LINK_FILE_BYTES_MAX).read_to_string(&mut text)),
-    };
-    read.map_err(|error| usage(format!("no link can be read from {path}: {error}")))?;
-    Ok(Zeroizing::new(text.trim().into()))
-}
-
 /// Opens a drive at a version, or what a link names.
 pub async fn source(context: &Context, text: &str, version: Option<u64>, state: &StateDir) -> Result<Source> {
-    let kept = text.strip_prefix('@').map(link_in).transpose()?;
+    // On the command line everybody on the machine sees a link, key and all.
+    let kept = match text.strip_prefix('@') {
+        Some("-") => Some(secrets::from_stdin()?),
+        Some(path) => Some(secrets::from_file(Path::new(path), &context.output)?),
+        None => None,
+    };
     if text.starts_with(SCHEME) || kept.is_some() {
-        let link = Link::from_text(kept.as_deref().map_or(text, |kept| kept.as_str())).map_err(drive_error)?;
+        let text = kept.as_ref().map_or(text, |kept| kept.trim());
+        let link = Link::from_text(text).map_err(drive_error)?;
         if version.is_some() {
             return Err(usage("a link has one version"));
         }
