@@ -102,13 +102,16 @@ pub async fn commit(
             return Ok(done);
         }
     }
-    let mut kept = Vec::new();
-    for _ in 0..ATTEMPTS_MAX {
+    let (mut kept, mut taken_over) = (Vec::new(), 0);
+    for number in 0..ATTEMPTS_MAX {
         match attempt(session, &drive, &mut plan, writer, &mut journal, &kept).await {
             Ok(done) => {
                 journal.remove()?;
                 return Ok(done);
             },
+            // What was to be taken over is nowhere whole, or not any more: somebody is at it.
+            Err(Failed::Error(DriveError::Unreadable { .. }))
+                if !kept.is_empty() && moves_on(session, &drive, writer.others_wait).await? => {},
             Err(Failed::Error(error)) => {
                 // What can't be done at all leaves nothing to go on with.
                 if matches!(error, DriveError::Tree(_) | DriveError::Path(_) | DriveError::NoRoom { .. }) {
@@ -118,14 +121,16 @@ pub async fn commit(
             },
             Err(Failed::Stale) => {},
             Err(Failed::Overtaken) => {
-                // Not for as long as the other one, or both would meet again.
-                let _ = moves_on(session, &drive, writer.others_wait.mul_f64(gives_way())).await?;
+                // Not for as long as the other one, or both would meet again; and longer each time.
+                let wait = writer.others_wait.mul_f64(gives_way() * f64::from(number + 1).min(GIVES_WAY_MAX));
+                let _ = moves_on(session, &drive, wait).await?;
             },
             Err(Failed::Kept(found)) => {
                 let leaves = found.iter().map(|kept| kept.leaves).max().unwrap_or(0);
                 (writer.on_event)(Event::LeftBehind { stripes: leaves.saturating_sub(drive.first_free()) });
-                if !moves_on(session, &drive, writer.others_wait).await? {
-                    kept = found;
+                // Who takes over may be taken over from in turn, before it is done: the next time there is more time.
+                if !moves_on(session, &drive, writer.others_wait.saturating_mul(1 + taken_over)).await? {
+                    (kept, taken_over) = (found, taken_over + 1);
                     continue;
                 }
             },
@@ -146,6 +151,9 @@ pub async fn commit(
     Err(DriveError::Contended { attempts: ATTEMPTS_MAX })
 }
 
+/// So many times as long a writer waits at most who was overtaken again and again.
+const GIVES_WAY_MAX: f64 = 4.0;
+
 /// For which part of the time that others are given a writer waits who was overtaken: chance decides.
 fn gives_way() -> f64 {
     let mut random = [0];
@@ -164,7 +172,7 @@ async fn moves_on(session: &Session, drive: &Drive, within: std::time::Duration)
         if tokio::time::Instant::now() >= until {
             return Ok(false);
         }
-        tokio::time::sleep(ASK_EVERY.min(within)).await;
+        tokio::time::sleep(ASK_EVERY.min(within / 20)).await;
     }
 }
 

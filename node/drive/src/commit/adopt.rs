@@ -5,7 +5,12 @@
 //! # Correctness
 //! Receipts are asked for only once three quarters of the vaults have all of a commit. So there is a tail that three quarters
 //! can have, together with those that have signed for nothing; the one with which the most vaults that keep something
-//! agree is taken. No single vault is believed: a stripe counts as it comes out of `k` shards, coded anew.
+//! agree is taken. No single vault is believed: a stripe counts as it comes out of `k` shards, coded anew, if the one that is
+//! kept is among them and more than `k` vaults have theirs of it. Vaults that have signed for nothing may have anything by
+//! now, also one writer's shards up to some place and another's behind it, so that holds for each stripe, not only for the
+//! last.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use cairn_primitives::storage::{shard_id, ShardId, ShardSize, SlotAt};
@@ -26,6 +31,14 @@ struct Claim {
     kept: usize,
 }
 
+/// The vaults' claims, those that keep the most first.
+struct Tails<'a> {
+    drive: &'a Drive,
+    /// The shard at which they begin.
+    first: u64,
+    claims: Vec<Claim>,
+}
+
 /// Sends the stripes that some vaults keep, so that all have the same.
 pub(super) async fn tail(drive: &Drive, fan: &mut Fan, log: &mut Log, kept: &[Kept]) -> Result<(), Failed> {
     let first = log.next();
@@ -35,53 +48,116 @@ pub(super) async fn tail(drive: &Drive, fan: &mut Fan, log: &mut Log, kept: &[Ke
         claims.extend(claim(drive, slot, first, kept).await);
     }
     claims.retain(|claim| !claim.leaves.is_empty());
-    // Those that keep the most are asked first.
     claims.sort_by_key(|claim| std::cmp::Reverse(claim.kept));
-    let Some((sources, count)) = choose(drive, &claims, first).await? else { return Ok(()) };
-    for index in 0..count {
-        let unreadable = || unreadable(drive, first + index as u64, sources.len());
-        let (size, data) = data(drive, &sources, first, index).await.ok_or_else(unreadable)?;
-        let room = fan.room(size).await?;
-        let stripe = Stripe::coded(drive.state.coding, data, Some(room)).map_err(DriveError::from)?;
+    let tails = Tails { drive, first, claims };
+    let Some(keeper) = tails.choose().await? else { return Ok(()) };
+    for index in 0..keeper.kept {
+        // It was whole a moment ago: another writer is putting something else there, or a vault went away.
+        let stripe = tails.stripe(keeper, index).await.ok_or(Failed::Overtaken)?;
+        let room = fan.room(stripe.size).await?;
+        let stripe = stripe.holding(room);
         log.append(&stripe)?;
         fan.push(stripe).await?;
     }
     Ok(())
 }
 
-/// From which slots to take the tail, and how many stripes it has; none if nobody keeps anything.
-async fn choose<'a>(drive: &Drive, claims: &'a [Claim], first: u64) -> Result<Option<(Vec<&'a Claim>, usize)>, Failed> {
-    let keeping = claims.iter().take_while(|claim| claim.kept > 0).count();
-    let mut best: Option<(usize, usize, Vec<&Claim>)> = None;
-    for start in 0..keeping {
-        let count = claims[start].kept;
-        let in_turn = claims[start..].iter().chain(&claims[..start]).filter(|claim| claim.leaves.len() >= count);
-        let sources: Vec<&Claim> = in_turn.take(drive.state.coding.data().into()).collect();
-        let mut agree = 0;
-        for claim in claims.iter().filter(|claim| claim.kept > 0 && claim.kept <= count) {
-            agree += usize::from(agrees(drive, &sources, first, claim).await);
+impl Tails<'_> {
+    /// Whose tail is taken; none if nobody keeps anything.
+    async fn choose(&self) -> Result<Option<&Claim>, Failed> {
+        let keepers = || self.claims.iter().take_while(|claim| claim.kept > 0);
+        let mut in_turn = Vec::new();
+        for keeper in keepers() {
+            let mut agree = 0;
+            for claim in keepers().filter(|claim| claim.kept <= keeper.kept) {
+                agree += usize::from(self.agrees(keeper, claim).await);
+            }
+            in_turn.push((agree, keeper));
         }
-        if agree > 0 && best.as_ref().is_none_or(|(most, longest, _)| (agree, count) > (*most, *longest)) {
-            best = Some((agree, count, sources));
+        // The order is kept among equals: the longest first.
+        in_turn.sort_by_key(|(agree, _)| std::cmp::Reverse(*agree));
+        for (_, keeper) in in_turn.into_iter().filter(|(agree, _)| *agree > 0) {
+            if self.is_whole(keeper).await {
+                return Ok(Some(keeper));
+            }
+        }
+        let coding = self.drive.state.coding;
+        match keepers().count() {
+            // A few that keep what is nowhere whole any more are left behind, and catch up.
+            few if few <= usize::from(coding.slots() - coding.signatures_min()) => Ok(None),
+            got => {
+                let failures = self.drive.vaults.failures_text();
+                Err(DriveError::Unreadable { stripe: self.first, got, needed: coding.data(), failures }.into())
+            },
         }
     }
-    match best {
-        Some((_, count, sources)) => Ok(Some((sources, count))),
-        // A few that keep what is nowhere whole any more are left behind, and catch up.
-        None if keeping > usize::from(drive.state.coding.slots() - drive.state.coding.signatures_min()) => {
-            Err(unreadable(drive, first, keeping))
-        },
-        None => Ok(None),
-    }
-}
 
-/// Whether what a slot keeps ends with the stripe that `sources` have there. The end of a commit is its root page, which no other
-/// commit has.
-async fn agrees(drive: &Drive, sources: &[&Claim], first: u64, claim: &Claim) -> bool {
-    let index = claim.kept - 1;
-    let Some((_, data)) = data(drive, sources, first, index).await else { return false };
-    let Ok(stripe) = Stripe::coded(drive.state.coding, data, None) else { return false };
-    claim.leaves.get(index).is_some_and(|(id, _)| id == stripe.id(claim.slot))
+    /// Whether what a slot keeps ends with the stripe that a keeper has there. The end of a commit is its root page, which no
+    /// other commit has.
+    async fn agrees(&self, keeper: &Claim, claim: &Claim) -> bool {
+        let index = claim.kept - 1;
+        let Some(stripe) = self.stripe(keeper, index).await else { return false };
+        claim.leaves.get(index).is_some_and(|(id, _)| id == stripe.id(claim.slot))
+    }
+
+    /// Whether all that a keeper keeps can be had.
+    async fn is_whole(&self, keeper: &Claim) -> bool {
+        for index in 0..keeper.kept {
+            if self.stripe(keeper, index).await.is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The stripe of which a keeper has a shard, if more than `k` vaults have theirs of it: then no other has been mixed in.
+    async fn stripe(&self, keeper: &Claim, index: usize) -> Option<Stripe> {
+        let coding = self.drive.state.coding;
+        let (others_needed, own) = (usize::from(coding.data()) - 1, keeper.leaves.get(index)?);
+        let alike = |claim: &&Claim| claim.leaves.get(index).is_some_and(|(_, size)| *size == own.1);
+        let others: Vec<&Claim> = self.claims.iter().filter(|claim| claim.slot != keeper.slot).filter(alike).collect();
+        let mut read = HashMap::new();
+        for start in 0..others.len().max(1) {
+            let in_turn = others.iter().skip(start).chain(others.iter().take(start));
+            let mut shards = Vec::new();
+            for claim in std::iter::once(&keeper).chain(in_turn) {
+                let shard = match read.get(&claim.slot) {
+                    Some(known) => Option::clone(known),
+                    None => {
+                        let shard = self.shard(claim, index).await;
+                        read.insert(claim.slot, shard.clone());
+                        shard
+                    },
+                };
+                match shard {
+                    Some(shard) => shards.push((claim.slot, shard)),
+                    None if claim.slot == keeper.slot => return None,
+                    None => {},
+                }
+                if shards.len() > others_needed {
+                    break;
+                }
+            }
+            let present: Vec<(u8, &[u8])> = shards.iter().map(|(slot, shard)| (*slot, &shard[..])).collect();
+            let data = decode_stripe(coding, &present).ok()?;
+            let stripe = Stripe::coded(coding, data.into(), None).ok()?;
+            let has = |claim: &&&Claim| claim.leaves.get(index).is_some_and(|(id, _)| id == stripe.id(claim.slot));
+            // One copy alone is its own proof.
+            if others_needed == 0 || others.iter().filter(has).count() > others_needed {
+                return Some(stripe);
+            }
+        }
+        None
+    }
+
+    /// A shard as its vault says that it is.
+    async fn shard(&self, claim: &Claim, index: usize) -> Option<Bytes> {
+        let (id, _) = claim.leaves.get(index)?;
+        let at = SlotAt { drive: self.drive.state.id, slot: claim.slot };
+        let connection = self.drive.vaults.connection(claim.slot).await.ok()?;
+        let shard = connection.read(at, self.first + index as u64, 1).await.ok()?.into_iter().next()?;
+        (shard_id(&shard) == *id).then_some(shard)
+    }
 }
 
 /// What a slot's vault says of its log from shard `first` on, if it can be asked.
@@ -97,27 +173,4 @@ async fn claim(drive: &Drive, slot: u8, first: u64, kept: u64) -> Option<Claim> 
     }
     let kept = usize::try_from(kept).ok()?;
     (kept <= leaves.len()).then_some(Claim { slot, leaves, kept })
-}
-
-/// A stripe's data, from the sources' shards.
-async fn data(drive: &Drive, sources: &[&Claim], first: u64, index: usize) -> Option<(ShardSize, Bytes)> {
-    let (_, size) = *sources.first()?.leaves.get(index)?;
-    let mut shards: Vec<(u8, Bytes)> = Vec::new();
-    for source in sources {
-        let (id, _) = source.leaves.get(index)?;
-        let at = SlotAt { drive: drive.state.id, slot: source.slot };
-        let connection = drive.vaults.connection(source.slot).await.ok()?;
-        let shard = connection.read(at, first + index as u64, 1).await.ok()?.into_iter().next()?;
-        if shard_id(&shard) != *id {
-            return None;
-        }
-        shards.push((source.slot, shard));
-    }
-    let present: Vec<(u8, &[u8])> = shards.iter().map(|(slot, shard)| (*slot, &shard[..])).collect();
-    Some((size, decode_stripe(drive.state.coding, &present).ok()?.into()))
-}
-
-fn unreadable(drive: &Drive, stripe: u64, got: usize) -> Failed {
-    let failures = drive.vaults.failures_text();
-    DriveError::Unreadable { stripe, got, needed: drive.state.coding.data(), failures }.into()
 }

@@ -219,6 +219,7 @@ async fn commands_given_up_while_vaults_sign_never_block_a_drive() {
                 () = stop.notified() => {},
                 done = world.commit(plan(&[(&name, noise(round, 300_000))])) => { done.expect("committed"); },
             }
+            world.catch_up();
             world.writer.on_event = Arc::new(|_| {});
             // Every third time another one follows that is given up too.
             if round % 3 > 0 {
@@ -229,6 +230,78 @@ async fn commands_given_up_while_vaults_sign_never_block_a_drive() {
         for round in (0..12u64).filter(|round| round % 3 > 0) {
             let read = world.get(&format!("done-{round}")).await.expect("there");
             assert!(read == noise(100 + round, 5_000), "{coding:?} {round}");
+        }
+    }
+}
+
+/// One vault has signed for a commit that was given up, and others have other things in its place by now: some nothing, some
+/// another writer's, some another writer's shards with its own behind them. What is committed then is either what that vault keeps,
+/// or without it; it never is a mixture.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_mixed_is_not_taken_over() {
+    use cairn_primitives::storage::SlotAt;
+
+    use super::world::{Fault, Vault, DRIVE};
+
+    for (coding, mixed) in [(Coding::K1, 2), (Coding::K2, 3), (Coding::K4, 5), (Coding::K4, 7), (Coding::K4, 15)] {
+        let mut world = World::new(coding);
+        let files = [("given-up", noise(1, 3_000_000))];
+        world.vaults.iter().skip(1).for_each(|vault| vault.set(Fault::Unsigned));
+        let stop = Arc::new(tokio::sync::Notify::new());
+        let stopping = Arc::clone(&stop);
+        world.writer.on_event = Arc::new(move |event| {
+            if matches!(event, crate::upload::Event::Signed { .. }) {
+                stopping.notify_one();
+            }
+        });
+        tokio::select! {
+            biased;
+            () = stop.notified() => {},
+            _ = world.commit(plan(&files)) => panic!("stopped before"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.vaults.iter().for_each(|vault| vault.set(Fault::None));
+        let at = |slot: usize| SlotAt { drive: DRIVE, slot: slot as u8 };
+        let log_of =
+            |vault: &Vault, slot| vault.logs.lock().expect("no panic").get(&at(slot)).cloned().unwrap_or_default();
+        let logs: Vec<_> = world.vaults.iter().enumerate().map(|(slot, vault)| log_of(vault, slot)).collect();
+        let kept = logs[0].clone();
+        // Once the next command has found that the first vault keeps something, the others have what they are to have.
+        let (vaults, once) = (world.vaults.clone(), std::sync::Once::new());
+        world.writer.others_wait = Duration::from_millis(600);
+        world.writer.on_event = Arc::new(move |event| {
+            if !matches!(event, crate::upload::Event::LeftBehind { .. }) {
+                return;
+            }
+            once.call_once(|| {
+                let (vaults, mut logs) = (vaults.clone(), logs.clone());
+                std::thread::spawn(move || {
+                    // What was on its way is there, and nothing more comes for a while.
+                    std::thread::sleep(Duration::from_millis(200));
+                    for (slot, log) in logs.iter_mut().enumerate().skip(1) {
+                        if slot <= mixed {
+                            log[0] = noise(100 + slot as u64, log[0].len()).into();
+                        }
+                        vaults[slot].logs.lock().expect("no panic").insert(at(slot), log.clone());
+                    }
+                });
+            });
+        });
+        world.put(&[("next", noise(2, 70_000))]).await;
+        let log = log_of(&world.vaults[0], 0);
+        let context = format!("{coding:?}, {mixed} mixed");
+        assert_eq!(log[..kept.len()], kept, "{context}: it keeps what it signed for");
+        // Without the vaults that may lack something when the first signs.
+        let left = usize::from(coding.signatures_min()) - mixed.min(usize::from(coding.signatures_min()));
+        if left > usize::from(coding.data()) || coding == Coding::K1 {
+            assert!(world.chain.has_committed(0, &log), "{context}: all have what it keeps");
+        } else {
+            assert!(!world.chain.has_committed(0, &log), "{context}: it is left behind");
+            world.catch_up();
+        }
+        world.put(&files).await;
+        for (name, content) in [("next", noise(2, 70_000)), ("given-up", noise(1, 3_000_000))] {
+            assert!(world.get(name).await.expect("there") == content, "{name}: {context}");
         }
     }
 }

@@ -48,6 +48,8 @@ pub enum Fault {
     Silent,
     /// It signs for another root.
     Lies,
+    /// It never signs.
+    Unsigned,
     /// It refuses what is sent.
     Full,
     /// Connections end after so many requests.
@@ -70,8 +72,23 @@ pub struct Vault {
 }
 
 impl Vault {
-    fn answer(&self, chain: &FakeChain, request: Request, body: Bytes) -> (Answer, Vec<Bytes>) {
+    /// Answers a request of a connection whose tickets `session` holds: the version that each slot is written for.
+    fn answer(
+        &self,
+        chain: &FakeChain,
+        session: &mut HashMap<SlotAt, u64>,
+        request: Request,
+        body: Bytes,
+    ) -> (Answer, Vec<Bytes>) {
         let refused = |code| (Answer::Refused(Refusal::new(code, "")), Vec::new());
+        if let Request::Append { at, .. } | Request::Seal { at, .. } = &request {
+            let version = chain.state().version;
+            match session.get(at) {
+                Some(for_version) if *for_version == version + 1 => {},
+                Some(_) => return refused(RefusalCode::Stale { version }),
+                None => return refused(RefusalCode::NotOpen),
+            }
+        }
         let mut logs = self.logs.lock().expect("no panic");
         let end = |log: &[Bytes]| (log.len() as u64, log.iter().map(|s| s.len() as u64 / 4096).sum::<u64>());
         let fault = *self.fault.lock().expect("no panic");
@@ -82,8 +99,13 @@ impl Vault {
                 if version != now + 1 {
                     return refused(RefusalCode::Stale { version: now });
                 }
-                let (leaves, units) = end(logs.entry(at).or_default());
-                (Answer::Opened { leaves, units }, Vec::new())
+                session.insert(at, version);
+                let log = logs.entry(at).or_default();
+                let (leaves, units) = end(log);
+                match chain.has_committed(at.slot, log) {
+                    true => (Answer::Opened { leaves, units }, Vec::new()),
+                    false => refused(RefusalCode::Gap { leaves }),
+                }
             },
             Request::Status { at } => {
                 let (leaves, units) = end(logs.entry(at).or_default());
@@ -119,9 +141,9 @@ impl Vault {
                     return refused(RefusalCode::Gap { leaves: log.len() as u64 });
                 }
                 let range = range_of(log);
-                *self.sealed.lock().expect("no panic") = (leaves, chain.state().version + 1, until_block);
+                let version = session[&at];
+                *self.sealed.lock().expect("no panic") = (leaves, version, until_block);
                 let root = if fault == Fault::Lies { [0; 32] } else { range.root() };
-                let version = chain.state().version + 1;
                 let receipt = Receipt { at, version, root, units: range.units(), until_block };
                 (Answer::Sealed { receipt, signature: self.key.sign(&receipt.to_sign(&GENESIS)) }, Vec::new())
             },
@@ -165,17 +187,19 @@ impl Vault {
 
     async fn serve(self: Arc<Self>, chain: Arc<FakeChain>, stream: tokio::io::DuplexStream) -> Result<(), WireError> {
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let mut served = 0;
+        let (mut served, mut session) = (0, HashMap::new());
         while let Some((id, request, body)) = server::read(&mut reader).await? {
             let fault = *self.fault.lock().expect("no panic");
             match (fault, &request) {
                 (Fault::Drops(after), _) if served >= after => return Ok(()),
-                (Fault::Silent, Request::Read { .. }) => std::future::pending().await,
+                (Fault::Silent, Request::Read { .. }) | (Fault::Unsigned, Request::Seal { .. }) => {
+                    std::future::pending().await
+                },
                 (Fault::Slow(time), Request::Append { .. }) => tokio::time::sleep(time).await,
                 _ => {},
             }
             served += 1;
-            let (answer, body) = self.answer(&chain, request, body);
+            let (answer, body) = self.answer(&chain, &mut session, request, body);
             server::write(&mut writer, id, &answer, &body).await?;
             tokio::io::AsyncWriteExt::flush(&mut writer).await.expect("in memory");
         }
@@ -194,6 +218,10 @@ pub fn range_of(log: &[Bytes]) -> Range {
         assert!(range.append(Node::leaf(&shard_id(shard), size), |_, _| {}));
     }
     range
+}
+
+fn begins_with(log: &[Bytes], leaves: usize, root: [u8; 32]) -> bool {
+    leaves == 0 || log.get(..leaves).is_some_and(|log| range_of(log).root() == root)
 }
 
 /// What happens before a checkpoint.
@@ -225,6 +253,18 @@ impl FakeChain {
 
     fn leaves(&self) -> u64 {
         self.leaves.load(Ordering::Relaxed)
+    }
+
+    /// How many shards are committed, and each slot's root of them.
+    fn committed(&self) -> (usize, Vec<[u8; 32]>) {
+        let state = self.state.lock().expect("no panic");
+        (self.leaves() as usize, state.slots.iter().map(|slot| slot.root).collect())
+    }
+
+    /// Whether a slot's log begins with what is committed.
+    pub fn has_committed(&self, slot: u8, log: &[Bytes]) -> bool {
+        let (leaves, roots) = self.committed();
+        begins_with(log, leaves, roots[usize::from(slot)])
     }
 
     fn checkpoint_now(&self, commit: Commit) -> Result<(), ChainError> {
@@ -416,6 +456,34 @@ impl World {
     pub async fn get(&self, path: &str) -> Result<Vec<u8>, DriveError> {
         let drive = self.try_open().await?;
         read_file(drive.contents(), path, None).await
+    }
+
+    /// Vaults that are behind, or have something else than what was committed, get it from the others.
+    pub fn catch_up(&self) {
+        let coding = self.chain.state().coding;
+        let at = |slot: usize| SlotAt { drive: DRIVE, slot: slot as u8 };
+        let (leaves, roots) = self.chain.committed();
+        let log =
+            |slot: usize| self.vaults[slot].logs.lock().expect("no panic").get(&at(slot)).cloned().unwrap_or_default();
+        let logs: Vec<Vec<Bytes>> = (0..self.vaults.len()).map(log).collect();
+        let (whole, behind): (Vec<usize>, Vec<usize>) =
+            (0..logs.len()).partition(|slot| begins_with(&logs[*slot], leaves, roots[*slot]));
+        for slot in behind {
+            let shard = |leaf: usize| {
+                let present: Vec<(u8, &[u8])> =
+                    whole.iter().map(|slot| (*slot as u8, &logs[*slot][leaf][..])).collect();
+                let data = crate::erasure::decode_stripe(coding, &present).expect("enough");
+                crate::erasure::encode_stripe(coding, data.into()).expect("codes")[slot].clone()
+            };
+            let rebuilt: Vec<Bytes> = (0..leaves).map(shard).collect();
+            assert!(begins_with(&rebuilt, leaves, roots[slot]));
+            let mut now = self.vaults[slot].logs.lock().expect("no panic");
+            let log = now.entry(at(slot)).or_default();
+            // It may have been written to meanwhile, and more may have been committed.
+            if self.chain.committed().0 == leaves && !begins_with(log, leaves, roots[slot]) {
+                *log = rebuilt;
+            }
+        }
     }
 
     pub fn appended(&self) -> u64 {

@@ -70,6 +70,11 @@ impl Stripe {
         Ok(Stripe { size, shards, ids: vec![id], _memory: None })
     }
 
+    /// The same, with its share of the memory.
+    pub fn holding(self, memory: OwnedSemaphorePermit) -> Self {
+        Stripe { _memory: Some(memory), ..self }
+    }
+
     /// The id of a slot's shard.
     pub fn id(&self, slot: u8) -> &ShardId {
         self.ids.get(usize::from(slot)).unwrap_or(&self.ids[0])

@@ -101,7 +101,8 @@ impl From<WireError> for Stop {
         let reason = error.to_string();
         match error.refusal() {
             Some(RefusalCode::Stale { .. }) => Stop::Leave(Left { stale: true, ..Left::new(reason) }),
-            Some(RefusalCode::Gap { .. } | RefusalCode::NotOpen) => Stop::Retry(reason),
+            // Another writer cut the log meanwhile; or the ticket has run out.
+            Some(RefusalCode::Gap { .. } | RefusalCode::Missing | RefusalCode::NotOpen) => Stop::Retry(reason),
             // Waiting doesn't empty a disk; the others don't wait for it either.
             Some(RefusalCode::DiskFull) => Stop::Leave(Left::new(reason)),
             Some(RefusalCode::Kept { leaves }) => Stop::Leave(Left { kept: Some(leaves), ..Left::new(reason) }),
@@ -142,9 +143,14 @@ impl SlotTask {
     async fn session(&mut self) -> Result<(Receipt, [u8; 64]), Stop> {
         let connection = self.vaults.connection(self.at.slot).await?;
         let signature = self.signer.sign(&self.ticket.to_sign(&self.genesis));
-        let end = connection.open(self.ticket, self.signer.account(), signature).await?;
+        let behind = || leave("it is behind with what is committed already");
+        let end = match connection.open(self.ticket, self.signer.account(), signature).await {
+            // It catches up from the others, which takes longer than an upload waits.
+            Err(error) if matches!(error.refusal(), Some(RefusalCode::Gap { .. })) => return Err(behind()),
+            opened => opened?,
+        };
         if end.leaves < self.ticket.first_stripe {
-            return Err(leave("it is behind with what is committed already"));
+            return Err(behind());
         }
         if end.leaves < self.acked {
             return Err(Stop::Leave(overtaken()));
