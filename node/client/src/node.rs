@@ -26,7 +26,7 @@ pub struct Properties {
 impl Default for Properties {
     /// Cairn's own.
     fn default() -> Self {
-        Self { symbol: "CRN".into(), decimals: 12, ss58_prefix: DEFAULT_SS58_PREFIX }
+        Self { symbol: "CRN".into(), decimals: crate::CRN_DECIMALS, ss58_prefix: DEFAULT_SS58_PREFIX }
     }
 }
 

@@ -132,6 +132,8 @@ async fn money_moves_and_refusals_are_explained() {
     let client = node.client().await;
     let (alice, bob) = (key("//Alice"), key("//Bob").account_id());
     let account = client.account(alice.clone());
+    // Amounts are shown without asking a node.
+    assert_eq!(client.properties().await.expect("answered").decimals, cairn_client::CRN_DECIMALS);
 
     // A transfer: its fee is known beforehand, it is final, both balances fit.
     let call = accounts::transfer_keep_alive(&bob, 3 * ONE);

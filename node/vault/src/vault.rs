@@ -69,6 +69,10 @@ pub enum StartError {
     },
 }
 
+/// How long work at the disk may go on when a vault has stopped, and how often it is looked whether it does.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+const CLOSE_EVERY: Duration = Duration::from_millis(5);
+
 /// A vault that runs.
 pub struct Vault {
     metrics: Arc<Metrics>,
@@ -245,7 +249,17 @@ impl Vault {
         for task in self.tasks {
             let _ = task.await;
         }
-        let store = self.store;
+        // What is at the disk just now isn't cut off, and has the store until it is done.
+        let mut shared = self.store;
+        let until = tokio::time::Instant::now() + CLOSE_MAX;
+        let store = loop {
+            shared = match Arc::try_unwrap(shared) {
+                Ok(store) => break Some(store),
+                Err(shared) if tokio::time::Instant::now() < until => shared,
+                Err(_) => break None,
+            };
+            sleep(CLOSE_EVERY).await;
+        };
         // Closing waits for the disk.
         let _ = tokio::task::spawn_blocking(move || drop(store)).await;
     }

@@ -218,6 +218,8 @@ async fn only_the_owner_of_the_key_is_spoken_to_over_tls() {
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let protocol = stream.get_ref().1.protocol_version();
             assert_eq!(protocol, Some(tokio_rustls::rustls::ProtocolVersion::TLSv1_3));
+            let suite = stream.get_ref().1.negotiated_cipher_suite().expect("negotiated").suite();
+            assert_eq!(suite, tokio_rustls::rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
             let Ok(Some((id, _, _))) = server::read(&mut stream).await else { continue };
             let answer = Answer::Hello { vault: [7; 32], version: VERSION };
             server::write(&mut stream, id, &answer, &[]).await.unwrap();
