@@ -23,6 +23,9 @@ use crate::{
     DriveError,
 };
 
+/// Shards that a vault may have behind what is committed; of one with more nothing is taken over. At 256 KiB each that is 64 GiB.
+const CLAIM_LEAVES_MAX: u32 = 1 << 18;
+
 /// What a slot's vault says that its log has behind what is committed.
 struct Claim {
     slot: u8,
@@ -164,12 +167,11 @@ impl Tails<'_> {
 async fn claim(drive: &Drive, slot: u8, first: u64, kept: u64) -> Option<Claim> {
     let at = SlotAt { drive: drive.state.id, slot };
     let connection = drive.vaults.connection(slot).await.ok()?;
-    let end = connection.status(at).await.ok()?.end.leaves;
+    let behind = connection.status(at).await.ok()?.end.leaves.saturating_sub(first);
+    let count = u32::try_from(behind).ok().filter(|count| *count <= CLAIM_LEAVES_MAX)?;
     let mut leaves = Vec::new();
-    while first + (leaves.len() as u64) < end {
-        let next = first + leaves.len() as u64;
-        let count = u32::try_from(end - next).unwrap_or(u32::MAX);
-        leaves.extend(connection.leaves(at, next, count).await.ok()?);
+    while let Some(left) = count.checked_sub(leaves.len() as u32).filter(|left| *left > 0) {
+        leaves.extend(connection.leaves(at, first + leaves.len() as u64, left).await.ok()?);
     }
     let kept = usize::try_from(kept).ok()?;
     (kept <= leaves.len()).then_some(Claim { slot, leaves, kept })

@@ -88,6 +88,15 @@ pub(crate) struct SlotTask {
     pub seal: Option<(Receipt, u64)>,
 }
 
+/// What a vault has behind what is acknowledged: perhaps from an earlier run.
+#[derive(Default)]
+struct Known {
+    /// The next ids, as many as one answer has: all of a long upload's would take too much memory.
+    ahead: VecDeque<(ShardId, ShardSize)>,
+    /// Where its log ends; nothing is known behind that.
+    end: u64,
+}
+
 /// What became of shards, how many they were, and their bytes.
 type Sent = (Result<LogEnd, WireError>, usize, usize);
 
@@ -155,17 +164,20 @@ impl SlotTask {
         if end.leaves < self.acked {
             return Err(Stop::Leave(overtaken()));
         }
-        let mut known = self.known(&connection, end.leaves).await?;
+        let mut known = Known { ahead: VecDeque::new(), end: end.leaves };
         let mut in_flight: FuturesOrdered<BoxFuture<'static, Sent>> = FuturesOrdered::new();
         // Stripes of `pending` that are on their way already, and their bytes.
         let (mut sent, mut sent_bytes) = (0, 0);
         loop {
-            while let (0, Some(stripe)) = (sent, self.pending.front()) {
-                // What the vault has from an earlier run isn't sent again, up to the first difference.
-                match known.pop_front() {
+            // What the vault has from an earlier run isn't sent again, up to the first difference.
+            while let (0, Some(stripe), true) = (sent, self.pending.front(), self.acked < known.end) {
+                if known.ahead.is_empty() {
+                    let count = u32::try_from(known.end - self.acked).unwrap_or(u32::MAX);
+                    known.ahead = connection.leaves(self.at, self.acked, count).await?.into();
+                }
+                match known.ahead.pop_front() {
                     Some(leaf) if leaf == (*stripe.id(self.at.slot), stripe.size) => self.acknowledge(1, true),
-                    Some(_) => known.clear(),
-                    None => break,
+                    _ => known = Known::default(),
                 }
             }
             let room = sent < self.pending.len() && sent_bytes < IN_FLIGHT_BYTES;
@@ -177,12 +189,12 @@ impl SlotTask {
                 in_flight.push_back(async move { (sending.done().await, count, bytes) }.boxed());
                 (sent, sent_bytes) = (sent + count, sent_bytes + bytes);
                 // Whatever was behind is cut off by this.
-                known.clear();
+                known = Known::default();
                 continue;
             }
             if self.pending.is_empty() {
                 if let Some((expected, leaves)) = self.seal {
-                    if !known.is_empty() {
+                    if self.acked < known.end {
                         connection.append(self.at, leaves, Vec::new()).await?;
                     }
                     return self.sealed(&connection, expected, leaves).await;
@@ -205,17 +217,6 @@ impl SlotTask {
                 else => return Err(leave("there is nothing left to do")),
             }
         }
-    }
-
-    /// Ids of what the vault has behind what is acknowledged: perhaps from an earlier run.
-    async fn known(&self, connection: &Connection, leaves: u64) -> Result<VecDeque<(ShardId, ShardSize)>, Stop> {
-        let mut known = VecDeque::new();
-        while self.acked + (known.len() as u64) < leaves {
-            let first = self.acked + known.len() as u64;
-            let count = u32::try_from(leaves - first).unwrap_or(u32::MAX);
-            known.extend(connection.leaves(self.at, first, count).await?);
-        }
-        Ok(known)
     }
 
     fn batch(&self, from: usize) -> (usize, usize) {
