@@ -250,16 +250,11 @@ impl Vault {
             let _ = task.await;
         }
         // What is at the disk just now isn't cut off, and has the store until it is done.
-        let mut shared = self.store;
+        let store = self.store;
         let until = tokio::time::Instant::now() + CLOSE_MAX;
-        let store = loop {
-            shared = match Arc::try_unwrap(shared) {
-                Ok(store) => break Some(store),
-                Err(shared) if tokio::time::Instant::now() < until => shared,
-                Err(_) => break None,
-            };
+        while Arc::strong_count(&store) > 1 && tokio::time::Instant::now() < until {
             sleep(CLOSE_EVERY).await;
-        };
+        }
         // Closing waits for the disk.
         let _ = tokio::task::spawn_blocking(move || drop(store)).await;
     }

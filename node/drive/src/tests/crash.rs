@@ -60,25 +60,32 @@ async fn an_upload_that_was_stopped_anywhere_goes_on() {
     }
 }
 
-/// What the vaults had acknowledged isn't sent again: stopped just before the checkpoint, only the manifest is.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_is_not_sent_again() {
-    let mut world = World::new(Coding::K1);
-    let files = [("file", noise(1, 6_000_000))];
+/// A command that is dropped once so many vaults have signed.
+async fn stopped_when_signed(world: &mut World, files: &[(&str, Vec<u8>)], signatures: u64) {
     let stop = Arc::new(tokio::sync::Notify::new());
     let stopping = Arc::clone(&stop);
     let signed = AtomicU64::new(0);
     world.writer.on_event = Arc::new(move |event| {
-        if matches!(event, crate::upload::Event::Signed { .. }) && signed.fetch_add(1, Ordering::Relaxed) == 2 {
+        let is_signed = matches!(event, crate::upload::Event::Signed { .. });
+        if is_signed && signed.fetch_add(1, Ordering::Relaxed) + 1 == signatures {
             stopping.notify_one();
         }
     });
     tokio::select! {
         biased;
         () = stop.notified() => {},
-        _ = world.commit(plan(&files)) => panic!("stopped before"),
+        _ = world.commit(plan(files)) => panic!("stopped before"),
     }
+    // What is on its way to a vault may still arrive.
     tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+/// What the vaults had acknowledged isn't sent again: stopped just before the checkpoint, only the manifest is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_not_sent_again() {
+    let mut world = World::new(Coding::K1);
+    let files = [("file", noise(1, 6_000_000))];
+    stopped_when_signed(&mut world, &files, 3).await;
     assert_eq!(world.chain.state().version, 0);
     let before = world.appended();
     world.writer.on_event = Arc::new(|_| {});
@@ -247,19 +254,7 @@ async fn what_was_mixed_is_not_taken_over() {
         let mut world = World::new(coding);
         let files = [("given-up", noise(1, 3_000_000))];
         world.vaults.iter().skip(1).for_each(|vault| vault.set(Fault::Unsigned));
-        let stop = Arc::new(tokio::sync::Notify::new());
-        let stopping = Arc::clone(&stop);
-        world.writer.on_event = Arc::new(move |event| {
-            if matches!(event, crate::upload::Event::Signed { .. }) {
-                stopping.notify_one();
-            }
-        });
-        tokio::select! {
-            biased;
-            () = stop.notified() => {},
-            _ = world.commit(plan(&files)) => panic!("stopped before"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        stopped_when_signed(&mut world, &files, 1).await;
         world.vaults.iter().for_each(|vault| vault.set(Fault::None));
         let at = |slot: usize| SlotAt { drive: DRIVE, slot: slot as u8 };
         let log_of =
