@@ -57,22 +57,26 @@ describe('storage on a chain that splits', { timeout: seconds(600) }, () => {
   test('what the lost side had is in the other one\'s blocks after it, and nobody is slashed for it', async () => {
     const bonds = await bondsOf(vaults);
     const { version } = await status();
+    const addresses = await Promise.all(network.nodes.map((node) => node.address()));
     // Alice goes on alone. What she builds is not final, and nobody else hears of it.
     await Promise.all(others.map((node) => node.kill()));
     await fresh('meanwhile', 2 * MIB);
     const putting = put('meanwhile');
     await until('the checkpoint is in a block', async () => (await status()).version === version + 1, { timeoutMs: blocks(40), everyMs: 500 });
+    // Now the others, without her, who know each other only: theirs is the longer chain.
+    const [, first, second] = addresses;
+    const only = (address) => ['--reserved-only', '--reserved-nodes', address];
+    await Promise.all([others[0].restart(only(second)), others[1].restart(only(first))]);
     const held = await alice.bestNumber();
     const lost = await alice.call('chain_getBlockHash', held);
     assert.ok(await alice.finalizedNumber() < held);
-    // Now the others, without her: theirs is the longer chain.
     await alice.kill();
-    await Promise.all(others.map((node) => node.restart()));
-    await others[0].waitBest(held + 2, { timeoutMs: blocks(60) });
+    await others[0].waitBest(held + 4, { timeoutMs: blocks(80) });
     assert.notEqual(await others[0].call('chain_getBlockHash', held), lost, 'they are two chains');
     assert.equal((await status()).version, version, 'and on this one there was no checkpoint');
 
     await alice.restart();
+    await others[1].call('system_addReservedPeer', addresses[0]);
     await until('Alice took the others\' chain', async () => (await alice.call('chain_getBlockHash', held)) !== lost, { timeoutMs: blocks(40) });
     await putting;
     assert.equal((await status()).version, version + 1, 'once, not twice');

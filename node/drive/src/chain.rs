@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What this crate needs of the chain. [`ChainError`] tells the one refusal that it does something about from all others.
+//! What this crate needs of the chain. [`ChainError`] tells the refusals that it does something about from all others.
 
 use cairn_primitives::storage::{Coding, DriveId, Role, Visibility};
 use futures::future::BoxFuture;
@@ -96,6 +96,9 @@ pub enum ChainError {
     /// The last block of the vaults' receipts is over.
     #[error("the vaults' receipts have ended before the chain took them")]
     ReceiptsExpired,
+    /// A slot whose vault has signed has another now, or none, or its vault another key.
+    #[error("a slot of the drive has changed hands meanwhile")]
+    GroupMoved,
     /// Anything else.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
@@ -116,7 +119,7 @@ pub trait Chain: Send + Sync {
     ///
     /// # Errors
     /// [`ChainError::VersionMoved`] if the drive isn't at the expected version, [`ChainError::ReceiptsExpired`] if it came too
-    /// late.
+    /// late, [`ChainError::GroupMoved`] if a signature isn't of the vault that has the slot by now.
     fn checkpoint(&self, commit: Commit) -> BoxFuture<'_, Result<(), ChainError>>;
 }
 

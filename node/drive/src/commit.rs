@@ -5,6 +5,8 @@
 //! # Correctness
 //! - The chain compares and sets the version: what is committed follows exactly the version that it was computed from. If
 //!   another writer was faster, all is done again on top of what that one wrote.
+//! - A vault that is given a slot, or loses it, during an upload doesn't end it: the drive is looked at again, and the
+//!   checkpoint made with those that have the slots by then.
 //! - Either everything of a commit is visible, or nothing.
 //! - What vaults have signed for and nobody has committed stays in their logs until the receipts end: they keep it, since they
 //!   may be held to it. A commit that finds such a tail, of a command that was given up, waits whether it is still committed, and
@@ -265,7 +267,9 @@ async fn attempt(
     };
     match session.chain.checkpoint(commit).await {
         Ok(()) => {},
-        Err(ChainError::VersionMoved | ChainError::ReceiptsExpired) => return Err(Failed::Stale),
+        Err(ChainError::VersionMoved | ChainError::ReceiptsExpired | ChainError::GroupMoved) => {
+            return Err(Failed::Stale)
+        },
         Err(error) => return Err(DriveError::from(error).into()),
     }
     Ok(Committed { version: state.version + 1, was_done: false, behind, links, units: (units_before, units) })

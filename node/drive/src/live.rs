@@ -23,6 +23,8 @@ use crate::{
 const VERSION_STALE: &str = "Storage::VersionStale";
 /// What it says when the last block of the receipts is over.
 const RECEIPTS_EXPIRED: &str = "Storage::ReceiptsExpired";
+/// What it says when a signature isn't of the vault that has the slot: it was given away, or lost, during the upload.
+const GROUP_MOVED: [&str; 2] = ["Storage::SignatureUnexpected", "Storage::SignatureInvalid"];
 
 /// How often a checkpoint is submitted whose place in the account's order another command takes.
 const SUBMITS_MAX: u32 = 6;
@@ -122,6 +124,7 @@ impl Chain for LiveChain {
             let stale = |error: Error| match &error {
                 Error::Refused(refusal) if refusal.code == VERSION_STALE => ChainError::VersionMoved,
                 Error::Refused(refusal) if refusal.code == RECEIPTS_EXPIRED => ChainError::ReceiptsExpired,
+                Error::Refused(refusal) if GROUP_MOVED.contains(&&*refusal.code) => ChainError::GroupMoved,
                 _ => other(error),
             };
             let call = storage::checkpoint(commit.drive, &checkpoint);

@@ -46,8 +46,8 @@ pub struct Held {
 pub enum Action {
     /// Answers a challenge.
     Prove {
-        /// Which.
-        turn_block: u32,
+        /// Which, by its [`id`](Challenge::id).
+        challenge: [u8; 32],
         /// In the order of its targets.
         proofs: Vec<ChunkProof>,
     },
@@ -183,7 +183,7 @@ impl Chain for ClientChain {
 
 fn call(action: &Action) -> Call {
     match action {
-        Action::Prove { turn_block, proofs } => storage::prove(*turn_block, proofs),
+        Action::Prove { challenge, proofs } => storage::prove(challenge, proofs),
         Action::Restore { at, proof } => storage::restore(*at, proof.as_ref()),
         Action::Dispute { at, chunk } => storage::dispute(*at, *chunk),
         Action::AnswerDispute { at, proof } => storage::answer_dispute(*at, proof),

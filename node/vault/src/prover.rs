@@ -4,16 +4,21 @@
 //!
 //! # Correctness
 //! It looks at the node's best block, so that it is early, and knows nothing but what the chain says there: after a pause of any
-//! length it goes on with what is open. A proof that doesn't verify here is never sent: it would cost the slot, a missed
+//! length it goes on with what is open. The best block may be undone: an answer names the challenge that it is an answer to, is
+//! refused in the place of another, and costs nothing there but its fee; what is open now is answered at once. A proof that doesn't verify here is never sent: it would cost the slot, a missed
 //! challenge costs far less.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use cairn_client::chain::{
     storage::{ChunkProof, SlotAt, Target},
     vaults::Challenge,
 };
 use cairn_store::{Store, StoreError};
+use futures::stream::{FuturesUnordered, StreamExt};
 
 use crate::{
     known::Known,
@@ -21,6 +26,9 @@ use crate::{
     rebuild::Rebuilder,
     Action, Chain, ChainError,
 };
+
+/// Answers to challenges at most that wait until they are final.
+const ANSWERS_AT_ONCE: usize = 64;
 
 /// Why a challenge or dispute isn't answered now.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -44,7 +52,7 @@ pub(crate) enum ProveError {
 /// What was answered last, and what is open.
 #[derive(Default)]
 pub(crate) struct Answered {
-    turn_block: Option<u32>,
+    challenge: Option<[u8; 32]>,
     disputes: Vec<Target>,
     open: Option<Challenge>,
 }
@@ -55,38 +63,66 @@ pub(crate) struct Prover {
     pub store: Arc<Store>,
     pub rebuilder: Arc<Rebuilder>,
     pub metrics: Arc<Metrics>,
+    /// How often the chain is asked.
+    pub poll: Duration,
+    /// For how long what was refused isn't sent again: in the same block it would cost a fee each time.
+    pub after_refusal: Duration,
     pub answered: Mutex<Answered>,
 }
 
 impl Prover {
-    /// Answers the open challenge, if there is one that wasn't answered.
+    /// Answers the open challenge, if there is one that wasn't answered, and waits until that is final. If meanwhile another
+    /// one is open in the best block - a block was undone, or finality takes long - that is answered, too.
     pub async fn prove(&self) -> Result<(), ProveError> {
+        let mut open = self.look().await?;
+        let (mut sent, mut answers) = (Vec::new(), FuturesUnordered::new());
+        let (mut result, mut wait) = (Ok(()), self.poll);
+        loop {
+            let fresh = open.take().map(|challenge| (challenge.id(), challenge));
+            // It may be open for some blocks after the answer was sent, where the best block is not the one that has it.
+            let fresh = fresh.filter(|(id, _)| !sent.contains(id) && self.answered().challenge != Some(*id));
+            if let Some((id, challenge)) = fresh.filter(|_| sent.len() < ANSWERS_AT_ONCE) {
+                sent.push(id);
+                answers.push(async move { (challenge.turn_block, id, self.answer(id, &challenge).await) });
+            }
+            tokio::select! {
+                answered = answers.next() => {
+                    let Some((turn_block, id, answered)) = answered else { return result };
+                    sent.retain(|other| *other != id);
+                    wait = if answered.is_ok() { self.poll } else { self.after_refusal };
+                    match &answered {
+                        Ok(()) => {
+                            add(&self.metrics.challenges_proven_total, 1);
+                            self.answered().challenge = Some(id);
+                            tracing::debug!(turn_block, "a challenge was answered");
+                        },
+                        Err(_) => add(&self.metrics.challenges_failed_total, 1),
+                    }
+                    result = answered;
+                },
+                () = tokio::time::sleep(wait) => {
+                    wait = self.poll;
+                    // Who can't be asked now is asked again.
+                    open = self.look().await.unwrap_or(None);
+                },
+            }
+        }
+    }
+
+    /// The challenge that is open in the best block.
+    async fn look(&self) -> Result<Option<Challenge>, ProveError> {
         let challenge = self.chain.challenge().await.inspect_err(|_| add(&self.metrics.chain_errors_total, 1))?;
         set(&self.metrics.challenge_open, challenge.is_some().into());
         self.answered().open = challenge.clone();
-        let Some(challenge) = challenge else { return Ok(()) };
-        // It may be open for some blocks after the answer was sent, where the best block is not the one that has it.
-        if self.answered().turn_block == Some(challenge.turn_block) {
-            return Ok(());
-        }
-        let result = self.answer(&challenge).await;
-        match &result {
-            Ok(()) => {
-                add(&self.metrics.challenges_proven_total, 1);
-                self.answered().turn_block = Some(challenge.turn_block);
-                tracing::debug!(turn_block = challenge.turn_block, "a challenge was answered");
-            },
-            Err(_) => add(&self.metrics.challenges_failed_total, 1),
-        }
-        result
+        Ok(challenge)
     }
 
-    async fn answer(&self, challenge: &Challenge) -> Result<(), ProveError> {
+    async fn answer(&self, id: [u8; 32], challenge: &Challenge) -> Result<(), ProveError> {
         let mut proofs = Vec::with_capacity(challenge.targets.len());
         for target in &challenge.targets {
             proofs.push(self.show(target).await?);
         }
-        Ok(self.chain.submit(Action::Prove { turn_block: challenge.turn_block, proofs }).await?)
+        Ok(self.chain.submit(Action::Prove { challenge: id, proofs }).await?)
     }
 
     /// Answers all disputes against this vault.
@@ -125,7 +161,7 @@ impl Prover {
     pub fn open(&self) -> Option<(Challenge, bool)> {
         let answered = self.answered();
         let challenge = answered.open.clone()?;
-        let done = answered.turn_block == Some(challenge.turn_block);
+        let done = answered.challenge == Some(challenge.id());
         Some((challenge, done))
     }
 

@@ -122,6 +122,8 @@ impl Vault {
             store: Arc::clone(&store),
             rebuilder: Arc::clone(&rebuilder),
             metrics: Arc::clone(&metrics),
+            poll: config.pace.poll,
+            after_refusal: chain.block_time().max(config.pace.poll),
             answered: Mutex::default(),
         });
         let keeper = Arc::new(Keeper {

@@ -50,7 +50,7 @@ pub use pay::{rate_per_block, UNITS_PER_GIB};
 pub use proof::{ChunkProof, ProofError};
 pub use range::{Node, NodeAt, Range, LEAVES_MAX, PEAKS_MAX};
 pub use shard::{shard_id, Coding, ShardId, ShardSize, CHUNKS_PER_UNIT, CHUNK_BYTES, UNIT_BYTES};
-pub use statement::{restore_chunk, Receipt, SlotAt, Ticket};
+pub use statement::{challenge_id, restore_chunk, Receipt, SlotAt, Ticket};
 
 /// Identifies a drive; the chain counts them.
 pub type DriveId = u64;

@@ -382,10 +382,10 @@ mod benchmarks {
             Pallet::<T>::do_dispute(who.clone(), SlotAt { drive: *id, slot }, 0).expect("the owner is rich");
         }
         let wrong = Log::new(LEAVES).prove(1);
-        let turn_block = Pallet::<T>::now();
+        let challenge = Challenges::<T>::get(&vault).expect("it was made").id();
         advance::<T>(1);
         #[extrinsic_call]
-        _(RawOrigin::Signed(vault.clone()), turn_block, BoundedVec::truncate_from(vec![wrong; p as usize]));
+        _(RawOrigin::Signed(vault.clone()), challenge, BoundedVec::truncate_from(vec![wrong; p as usize]));
         let lost = ids.iter().filter(|id| (0..4).any(|slot| slot_at::<T>(**id, slot).1.vault.is_none())).count();
         assert_eq!(lost, p as usize);
     }

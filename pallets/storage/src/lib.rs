@@ -408,9 +408,9 @@ pub mod pallet {
         AlreadyOwner,
         /// The account has published no key.
         KeyUnknown,
-        /// The vault has no open challenge of this block.
+        /// The vault's open challenge, if it has one, is another: ask for it, and answer that one.
         ChallengeUnknown,
-        /// Not one proof for each target: ask for the challenge again.
+        /// Not one proof for each target.
         ProofCountWrong,
         /// A proof is needed here.
         ProofMissing,
@@ -653,8 +653,9 @@ pub mod pallet {
             Self::do_withdraw_key(who)
         }
 
-        /// Answers the caller's open challenge of `turn_block`: one proof for each target, in order. Free of charge if all
-        /// are right. A wrong one costs its slot and the bond for it, and the pay for this turn.
+        /// Answers the caller's open challenge, named by its [`id`](cairn_primitives::storage::challenge_id): one proof for
+        /// each target, in order. Free of charge if all are right. A wrong one costs its slot and the bond for it, and the
+        /// pay for this turn.
         ///
         /// # Errors
         /// `ChallengeUnknown`, `ProofCountWrong`: nothing is lost by these, but time.
@@ -662,11 +663,11 @@ pub mod pallet {
         #[pallet::weight(<T as Config>::WeightInfo::prove(proofs.len() as u32))]
         pub fn prove(
             origin: OriginFor<T>,
-            turn_block: u32,
+            challenge: [u8; 32],
             proofs: BoundedVec<ChunkProof, ConstU32<PROOFS_MAX>>,
         ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            let all_right = Self::do_prove(who, turn_block, proofs)?;
+            let all_right = Self::do_prove(who, challenge, proofs)?;
             Ok(if all_right { Pays::No } else { Pays::Yes }.into())
         }
 

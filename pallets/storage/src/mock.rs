@@ -310,8 +310,8 @@ pub fn proofs_of(number: u32) -> Vec<ChunkProof> {
 }
 
 pub fn prove_with(number: u32, proofs: Vec<ChunkProof>) -> frame_support::dispatch::DispatchResultWithPostInfo {
-    let turn_block = crate::Challenges::<Test>::get(account(number)).map_or(0, |challenge| challenge.turn_block);
-    Storage::prove(signed(number), turn_block, proofs.try_into().unwrap())
+    let challenge = crate::Challenges::<Test>::get(account(number)).map_or([0; 32], |challenge| challenge.id());
+    Storage::prove(signed(number), challenge, proofs.try_into().unwrap())
 }
 
 pub fn prove(number: u32) {

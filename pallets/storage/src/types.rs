@@ -3,7 +3,7 @@
 //! What the pallet stores, and the numbers that it goes by.
 
 use cairn_primitives::storage::{
-    Coding, DriveId, GrantInfo, Head, SlotAt, SlotState, Successor, Target, Visibility, SLOTS_MAX,
+    challenge_id, Coding, DriveId, GrantInfo, Head, SlotAt, SlotState, Successor, Target, Visibility, SLOTS_MAX,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, BoundedVec};
@@ -246,6 +246,13 @@ pub struct Challenge {
     pub at_stake: Balance,
     /// What to show. What ends to be the vault's duty is taken out.
     pub targets: BoundedVec<Target, ConstU32<PROOFS_MAX>>,
+}
+
+impl Challenge {
+    /// What an answer names: see [`challenge_id`].
+    pub fn id(&self) -> [u8; 32] {
+        challenge_id(self.turn_block, &self.targets)
+    }
 }
 
 /// A claim that a chunk can't be read.

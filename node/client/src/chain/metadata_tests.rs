@@ -182,7 +182,7 @@ fn every_call_is_encoded_by_the_runtimes_own_types() {
         storage::transfer_drive(1, &bob),
         storage::close(1),
         storage::publish_key(&[6; 32]),
-        storage::prove(7, &[chunk_proof()]),
+        storage::prove(&[7; 32], &[chunk_proof()]),
         storage::restore(SlotAt { drive: 1, slot: 2 }, Some(&chunk_proof())),
         storage::restore(SlotAt { drive: 1, slot: 2 }, None),
         storage::leave_slots(&[SlotAt { drive: 1, slot: 2 }]),
@@ -253,7 +253,10 @@ fn proofs_and_checkpoints_are_encoded_as_the_runtime_decodes_them() {
     let at = offline();
     let args = |call: Call| at.transactions().call_data(&call.payload).expect("encodes")[2..].to_vec();
     let (proof, slot) = (chunk_proof(), SlotAt { drive: 1, slot: 2 });
-    assert_eq!(args(storage::prove(7, &[proof.clone(), proof.clone()])), (7u32, vec![&proof, &proof]).encode());
+    assert_eq!(
+        args(storage::prove(&[7; 32], &[proof.clone(), proof.clone()])),
+        ([7u8; 32], vec![&proof, &proof]).encode()
+    );
     assert_eq!(args(storage::restore(slot, Some(&proof))), (1u64, 2u8, Some(&proof)).encode());
     assert_eq!(args(storage::restore(slot, None)), (1u64, 2u8, None::<u8>).encode());
     assert_eq!(args(storage::answer_dispute(slot, &proof)), (1u64, 2u8, &proof).encode());

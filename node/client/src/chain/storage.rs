@@ -245,10 +245,11 @@ pub fn publish_key(key: &[u8; 32]) -> Call {
     Call::new("Storage", "publish_key", [("key", arg::bytes(key))])
 }
 
-/// Answers the challenge that was fixed in block `turn_block`.
-pub fn prove(turn_block: u32, proofs: &[ChunkProof]) -> Call {
+/// Answers the challenge of this [`id`](super::vaults::Challenge::id).
+pub fn prove(challenge: &[u8; 32], proofs: &[ChunkProof]) -> Call {
     let proofs: Vec<Value> = proofs.iter().map(proof_value).collect();
-    Call::new("Storage", "prove", [("turn_block", number(turn_block)), ("proofs", Value::unnamed_composite(proofs))])
+    let args = [("challenge", arg::bytes(challenge)), ("proofs", Value::unnamed_composite(proofs))];
+    Call::new("Storage", "prove", args)
 }
 
 /// Takes a slot over, or catches up with it.

@@ -9,7 +9,7 @@ use std::{
 
 use cairn_primitives::storage::Coding;
 
-use super::world::{noise, plan, Fault, World};
+use super::world::{noise, plan, FakeChain, Fault, World};
 use crate::{upload::Event, DriveError};
 
 const CODINGS: [Coding; 3] = [Coding::K1, Coding::K2, Coding::K4];
@@ -131,6 +131,21 @@ async fn another_writer_may_be_faster_and_nothing_is_lost() {
     assert_eq!(done.version, 3);
     for (name, seed, bytes) in [("old", 1, 1000), ("theirs", 2, 5000), ("ours", 3, 700_000)] {
         assert!(world.get(name).await.expect("there") == noise(seed, bytes), "{name}");
+    }
+}
+
+/// As when a vault is thrown out during an upload, or a block is undone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_loses_its_vault_before_the_checkpoint_is_behind_and_the_rest_is_committed() {
+    for coding in [Coding::K1, Coding::K4] {
+        let world = World::new(coding);
+        world.put(&[("old", noise(1, 1000))]).await;
+        *world.chain.before.lock().expect("no panic") = Some(Box::new(|chain: &FakeChain| {
+            chain.change(|state| (state.slots[2].vault, state.slots[2].healthy) = (None, false));
+        }));
+        let done = world.put(&[("new", noise(2, 700_000))]).await;
+        assert_eq!((done.version, &done.behind[..]), (2, &[2][..]));
+        assert!(world.get("new").await.expect("there") == noise(2, 700_000));
     }
 }
 

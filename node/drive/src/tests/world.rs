@@ -282,6 +282,10 @@ impl FakeChain {
         if commit.until_block < state.block {
             return Err(ChainError::ReceiptsExpired);
         }
+        let moved = |(slot, signature): (&SlotPlace, &Option<[u8; 64]>)| slot.vault.is_none() && signature.is_some();
+        if state.slots.iter().zip(&commit.signatures).any(moved) {
+            return Err(ChainError::GroupMoved);
+        }
         let slots = usize::from(state.coding.slots());
         assert_eq!((commit.drive, commit.roots.len(), commit.signatures.len()), (DRIVE, slots, slots));
         assert!(commit.units >= state.units && commit.units - state.trimmed_units <= state.capacity_units);

@@ -49,6 +49,30 @@ async fn challenges_are_answered_once_also_about_an_older_length_and_after_a_pau
     group.stop_all().await;
 }
 
+/// The block with the challenge is undone while its answer waits: the one in its place has another challenge, which is answered
+/// before anything is known of the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_in_the_place_of_an_undone_one_is_answered_at_once() {
+    let group = Group::new(Coding::K1, 0).await;
+    let logs = group.fill(5).await;
+    let waiting = || group.world.lock().waiting;
+    group.world.lock().no_answers = true;
+    challenge(&group, 0, 0, &logs[0], &[0, 5]);
+    until("the first is answered", || waiting() == 1).await;
+    let turn_block = group.world.lock().challenges[&account(0).0].turn_block;
+    challenge(&group, 0, 0, &logs[0], &[3, 9]);
+    group.world.change(|state| state.challenges.get_mut(&account(0).0).unwrap().turn_block = turn_block);
+    until("so is the other", || waiting() >= 2).await;
+    group.world.lock().no_answers = false;
+    until("the other is proven", || proven(&group, 0) == 1).await;
+    let metrics = group.vault(0).metrics();
+    until("the answer to the first is refused", || metrics.challenges_failed_total.load(Relaxed) >= 1).await;
+    assert_eq!(metrics.challenges_proven_total.load(Relaxed), 1);
+    // Nothing is sent twice that is on its way.
+    assert!(waiting() <= 3, "{}", waiting());
+    group.stop_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_shard_is_repaired_before_it_is_shown() {
     for coding in [Coding::K1, Coding::K2] {

@@ -38,6 +38,10 @@ pub struct State {
     pub disputes: HashMap<SlotAt, Dispute>,
     pub grants: HashMap<(DriveId, [u8; 32]), GrantInfo>,
     pub actions: Vec<(AccountId, Action)>,
+    /// Answers to challenges get into no block as long as that is so.
+    pub no_answers: bool,
+    /// Those that wait.
+    pub waiting: usize,
 }
 
 #[derive(Default)]
@@ -96,9 +100,10 @@ impl View {
 
     fn apply(state: &mut State, account: AccountId, action: &Action) -> Result<(), ChainError> {
         match action {
-            Action::Prove { turn_block, proofs } => {
-                let challenge = state.challenges.get(&account.0).ok_or_else(|| refused("no challenge"))?;
-                let fits = challenge.turn_block == *turn_block && proofs.len() == challenge.targets.len();
+            Action::Prove { challenge: id, proofs } => {
+                let open = state.challenges.get(&account.0).filter(|open| open.id() == *id);
+                let challenge = open.ok_or_else(|| refused("no such challenge"))?;
+                let fits = proofs.len() == challenge.targets.len();
                 let shown = |(target, proof): (&Target, &cairn_primitives::storage::ChunkProof)| {
                     proof.verify(&target.root, target.units, target.chunk).is_ok()
                 };
@@ -216,7 +221,16 @@ impl Chain for View {
 
     fn submit(&self, action: Action) -> Answer<'_, ()> {
         let account = self.account;
-        self.ask(move |state| Self::apply(state, account, &action))
+        async move {
+            if matches!(action, Action::Prove { .. }) {
+                self.world.lock().waiting += 1;
+                while self.world.lock().no_answers {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+            Self::apply(&mut self.world.lock(), account, &action)
+        }
+        .boxed()
     }
 }
 

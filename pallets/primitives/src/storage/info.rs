@@ -8,7 +8,7 @@ use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-use super::{Coding, DriveId, SlotAt};
+use super::{challenge_id, Coding, DriveId, SlotAt};
 
 /// Slots of the widest coding.
 pub const SLOTS_MAX: u32 = 32;
@@ -213,7 +213,7 @@ pub struct Target {
 /// A vault's open challenge.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct ChallengeInfo {
-    /// Block in which it was fixed; names it.
+    /// Block in which it was fixed.
     pub turn_block: u32,
     /// Last block in which it can be answered.
     pub due_block: u32,
@@ -221,6 +221,13 @@ pub struct ChallengeInfo {
     pub at_stake: u128,
     /// What to show, in this order.
     pub targets: Vec<Target>,
+}
+
+impl ChallengeInfo {
+    /// What an answer names: see [`challenge_id`].
+    pub fn id(&self) -> [u8; 32] {
+        challenge_id(self.turn_block, &self.targets)
+    }
 }
 
 /// A claim that a chunk can't be read.

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-use super::{DriveId, CHUNKS_PER_UNIT};
+use super::{DriveId, Target, CHUNKS_PER_UNIT};
 
 const RECEIPT: &str = "storage/receipt/v1";
 const TICKET: &str = "storage/ticket/v1";
 const RESTORE: &str = "storage/restore/v1";
+const CHALLENGE: &str = "storage/challenge/v1";
 
 /// One place of a drive, held by one vault at a time.
 #[derive(
@@ -77,6 +78,12 @@ impl Ticket {
     pub fn to_sign(&self, genesis: &[u8; 32]) -> Vec<u8> {
         (TICKET, genesis, self).encode()
     }
+}
+
+/// Names a challenge: `BLAKE3(SCALE("storage/challenge/v1", turn_block, targets))`. Two blocks of one number draw different
+/// challenges, so an answer names what it is an answer to: in the place of the other block it is refused and costs nothing.
+pub fn challenge_id(turn_block: u32, targets: &[Target]) -> [u8; 32] {
+    *blake3::hash(&(CHALLENGE, turn_block, targets).encode()).as_bytes()
 }
 
 /// The chunk that a vault shows when it takes over, or has caught up with, a slot whose log has this root and units, of

@@ -346,6 +346,7 @@ fn the_committed_vectors_are_what_the_format_says() {
     let at = SlotAt { drive: 7, slot: 3 };
     let receipt = Receipt { at, version: 2, root: [0xab; 32], units: 85, until_block: 900 };
     let ticket = Ticket { at, version: 2, first_stripe: 12, until_block: 1000 };
+    let target = |chunk| Target { at, root: [0xab; 32], units: 85, chunk };
     let all = serde_json::json!({
         "about": "shard `seed`: the first bytes of BLAKE3's output for the seed as u64, little-endian; proofs are SCALE-encoded",
         "logs": [vectors(1), vectors(4), vectors(11)],
@@ -353,6 +354,8 @@ fn the_committed_vectors_are_what_the_format_says() {
             "until_block": 900, "to_sign": hex::encode(receipt.to_sign(&[0; 32])) },
         "ticket": { "genesis": "00".repeat(32), "drive": 7, "slot": 3, "version": 2, "first_stripe": 12, "until_block": 1000,
             "to_sign": hex::encode(ticket.to_sign(&[0; 32])) },
+        "challenge": { "turn_block": 800, "drive": 7, "slot": 3, "root": "ab".repeat(32), "units": 85, "chunks": [0, 339],
+            "id": hex::encode(challenge_id(800, &[target(0), target(339)])) },
     });
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/storage.json");
     if std::env::var_os("CAIRN_WRITE_VECTORS").is_some() {

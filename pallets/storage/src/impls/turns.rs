@@ -109,10 +109,10 @@ impl<T: Config> Pallet<T> {
     /// Says whether all proofs were right.
     pub(crate) fn do_prove(
         who: T::AccountId,
-        turn_block: u32,
+        challenge: [u8; 32],
         proofs: BoundedVec<ChunkProof, ConstU32<PROOFS_MAX>>,
     ) -> Result<bool, DispatchError> {
-        Self::prove_with(who, turn_block, proofs.len(), |index, target| {
+        Self::prove_with(who, challenge, proofs.len(), |index, target| {
             proofs.get(index).is_some_and(|proof| proof.verify(&target.root, target.units, target.chunk).is_ok())
         })
     }
@@ -124,13 +124,14 @@ impl<T: Config> Pallet<T> {
     /// Those of the call.
     pub fn prove_with(
         who: T::AccountId,
-        turn_block: u32,
+        challenge: [u8; 32],
         proofs: usize,
         is_right: impl Fn(usize, &Target) -> bool,
     ) -> Result<bool, DispatchError> {
         let challenge = Challenges::<T>::get(&who)
-            .filter(|challenge| challenge.turn_block == turn_block && challenge.due_block >= Self::now());
-        let challenge = challenge.ok_or(Error::<T>::ChallengeUnknown)?;
+            .filter(|open| open.due_block >= Self::now() && open.id() == challenge)
+            .ok_or(Error::<T>::ChallengeUnknown)?;
+        let turn_block = challenge.turn_block;
         ensure!(proofs == challenge.targets.len(), Error::<T>::ProofCountWrong);
         Challenges::<T>::remove(&who);
 

@@ -135,8 +135,8 @@ fn block(sleep: bool, lie: bool, flows: &mut Flows) {
         if lie && who == VAULTS + SLEEPERS {
             proofs.iter_mut().for_each(|shown| *shown = proof(SlotAt { drive: 999, slot: 0 }, 3, 1));
         }
-        let turn_block = Challenges::<Test>::get(account(who)).unwrap().turn_block;
-        dispatch(Call::prove { turn_block, proofs: proofs.try_into().unwrap() }, who);
+        let challenge = Challenges::<Test>::get(account(who)).unwrap().id();
+        dispatch(Call::prove { challenge, proofs: proofs.try_into().unwrap() }, who);
     }
     flows.take();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use crate::{mock::*, Challenges, Error, Event, Tallies};
-use cairn_primitives::storage::{ChunkProof, Coding, SlotState, VaultStatus};
+use cairn_primitives::storage::{challenge_id, ChunkProof, Coding, SlotState, VaultStatus};
 use frame_support::{assert_noop, assert_ok, dispatch::Pays};
 use std::collections::BTreeSet;
 
@@ -55,26 +55,29 @@ fn a_proof_is_for_one_turn_and_in_its_time() {
     ExtBuilder.build_and_execute(|| {
         let (_, vault) = setup();
         let prove_of =
-            |turn_block, proofs: Vec<ChunkProof>| Storage::prove(signed(vault), turn_block, proofs.try_into().unwrap());
+            |challenge, proofs: Vec<ChunkProof>| Storage::prove(signed(vault), challenge, proofs.try_into().unwrap());
+        let challenge = || Challenges::<Test>::get(account(vault)).unwrap();
         // Before its turn there is nothing to prove.
-        assert_noop!(prove_of(now(), vec![]), Error::<Test>::ChallengeUnknown);
+        assert_noop!(prove_of(challenge_id(now(), &[]), vec![]), Error::<Test>::ChallengeUnknown);
         run_to_turn(vault);
-        let (turn, proofs) = (now(), proofs_of(vault));
-        assert_noop!(prove_of(turn - 1, proofs.clone()), Error::<Test>::ChallengeUnknown);
-        assert_noop!(prove_of(turn, proofs[1..].to_vec()), Error::<Test>::ProofCountWrong);
+        let (turn, id, proofs) = (now(), challenge().id(), proofs_of(vault));
+        let of_another_turn = challenge_id(turn - 1, &challenge().targets);
+        assert_noop!(prove_of(of_another_turn, proofs.clone()), Error::<Test>::ChallengeUnknown);
+        assert_noop!(prove_of(id, proofs[1..].to_vec()), Error::<Test>::ProofCountWrong);
         let more = [proofs.clone(), proofs[..1].to_vec()].concat();
-        assert_noop!(prove_of(turn, more), Error::<Test>::ProofCountWrong);
+        assert_noop!(prove_of(id, more), Error::<Test>::ProofCountWrong);
         // Another can't answer for it.
-        let other = Storage::prove(signed(VAULTS + 100), turn, proofs.clone().try_into().unwrap());
+        let other = Storage::prove(signed(VAULTS + 100), id, proofs.clone().try_into().unwrap());
         assert!(other.is_err());
         // The last block serves.
         run_to(turn + DEADLINE);
-        assert_ok!(prove_of(turn, proofs.clone()));
-        assert_noop!(prove_of(turn, proofs.clone()), Error::<Test>::ChallengeUnknown);
+        assert_ok!(prove_of(id, proofs.clone()));
+        assert_noop!(prove_of(id, proofs.clone()), Error::<Test>::ChallengeUnknown);
         // What was shown in one turn doesn't serve in another.
         run_to_turn(vault);
         let slots_before = mock_vault(vault).slots;
-        assert_ok!(prove_of(now(), proofs));
+        assert_noop!(prove_of(id, proofs.clone()), Error::<Test>::ChallengeUnknown);
+        assert_ok!(prove_of(challenge().id(), proofs));
         assert_eq!(mock_vault(vault).slots, slots_before - 1);
     });
 }
@@ -85,15 +88,46 @@ fn after_the_deadline_it_is_too_late() {
         let (_, vault) = setup();
         run_to_turn(vault);
         let (turn, proofs) = (now(), proofs_of(vault));
-        let (at_stake, before) = (Challenges::<Test>::get(account(vault)).unwrap().at_stake, reserve());
+        let challenge = Challenges::<Test>::get(account(vault)).unwrap();
+        let (at_stake, before) = (challenge.at_stake, reserve());
         run_proving(DEADLINE + 1, &[vault]);
-        let late = Storage::prove(signed(vault), turn, proofs.try_into().unwrap());
+        let late = Storage::prove(signed(vault), challenge.id(), proofs.try_into().unwrap());
         assert_noop!(late, Error::<Test>::ChallengeUnknown);
         assert_eq!(reserve(), before + at_stake);
         let event = Event::PayForfeited { vault: account(vault), turn_block: turn, amount: at_stake, missed: true };
         System::assert_has_event(event.into());
         assert_eq!((mock_vault(vault).missed_history, mock_vault(vault).missed_in_row), (1, 1));
     });
+}
+
+/// A fork: the same turn in two blocks of one number. What answers the one is, sent again into the chain of the other, no answer
+/// at all: not a wrong one, which would cost the slot.
+#[test]
+fn what_answers_the_challenge_of_a_lost_block_costs_nothing_in_the_block_in_its_place() {
+    let challenged = |before: fn(u64)| {
+        let mut chain = ExtBuilder.build();
+        let (vault, id, proofs) = chain.execute_with(|| {
+            let (drive, vault) = setup();
+            before(drive);
+            run_to_turn(vault);
+            (vault, Challenges::<Test>::get(account(vault)).unwrap().id(), proofs_of(vault))
+        });
+        (chain, vault, id, proofs)
+    };
+    let (_, _, lost, answer) = challenged(|_| ());
+    // Another hash of the block before; and no other, but a checkpoint that the lost chain had not.
+    let others: [fn(u64); 2] = [|_| Seed::set(Seed::get() + 1), |drive| commit(ALICE, drive, CAPACITY)];
+    for other in others {
+        let seed = Seed::get();
+        let (mut chain, vault, id, proofs) = challenged(other);
+        Seed::set(seed);
+        assert_ne!(id, lost);
+        chain.execute_with(|| {
+            let sent_again = Storage::prove(signed(vault), lost, answer.clone().try_into().unwrap());
+            assert_noop!(sent_again, Error::<Test>::ChallengeUnknown);
+            assert_ok!(Storage::prove(signed(vault), id, proofs.try_into().unwrap()));
+        });
+    }
 }
 
 #[test]

@@ -226,17 +226,17 @@ impl World {
                 let proofs: Vec<_> =
                     challenge.targets.iter().map(|target| logs::prove(target.units, target.chunk)).collect();
                 let proofs = BoundedVec::truncate_from(proofs);
-                let done = Storage::prove(signed(vault), challenge.turn_block, proofs);
+                let done = Storage::prove(signed(vault), challenge.id(), proofs);
                 done.is_ok_and(|done| done.pays_fee == frame_support::dispatch::Pays::No)
             },
             Evidence::Known => {
-                with_storage_layer(|| Storage::prove_with(who, challenge.turn_block, count, |_, _| true)) == Ok(true)
+                with_storage_layer(|| Storage::prove_with(who, challenge.id(), count, |_, _| true)) == Ok(true)
             },
         };
         if !all_right {
             self.figures.proofs_refused += 1;
         }
-        self.sent(Kind::Prove, <OfStorage as StorageWeights>::prove(count as u32), ENVELOPE_BYTES + 6 + bytes);
+        self.sent(Kind::Prove, <OfStorage as StorageWeights>::prove(count as u32), ENVELOPE_BYTES + 34 + bytes);
     }
 
     /// Whether a vault doesn't have the bytes of a slot that it is liable for. One that is behind has what it was challenged
