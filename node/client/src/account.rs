@@ -150,6 +150,8 @@ impl Account {
             hash: transaction.hash(),
             birth: context.birth.0,
             last_block: context.last_block(),
+            encoded: transaction.encoded().to_vec(),
+            offered: self.client.connections().await.into(),
         };
         match transaction.submit_and_watch().await.map_err(subxt_error) {
             Ok(progress) => {

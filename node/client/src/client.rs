@@ -128,6 +128,11 @@ impl Client {
         self.inner.transport.0.change_endpoint().await;
     }
 
+    /// Counts the connections so far.
+    pub(crate) async fn connections(&self) -> u64 {
+        self.inner.transport.0.generation().await
+    }
+
     /// The state at the last finalized block. What is read here is never undone.
     pub async fn finalized(&self) -> Result<View, Error> {
         let at = self.inner.api.at_current_block().await.map_err(subxt_error)?;

@@ -4,11 +4,15 @@
 //!
 //! # Correctness
 //! What one node's pool says (dropped, replaced, invalid) is no proof: other pools may hold the transaction. Only the
-//! finalized blocks decide, so they are searched whenever the node's reports end without a block.
+//! finalized blocks decide, so they are searched whenever the node's reports end without a block. A node that goes away may
+//! take the transaction with it: the one in its place is given the same bytes, which can be included once only.
 
 mod search;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use futures::future::BoxFuture;
 use subxt::tx::TransactionStatus;
@@ -99,6 +103,10 @@ pub(crate) struct Pending {
     pub(crate) birth: u64,
     /// The last block that can hold it.
     pub(crate) last_block: u64,
+    /// As a pool takes it.
+    pub(crate) encoded: Vec<u8>,
+    /// Over which connection it was given to a pool last; see [`Client::connections`].
+    pub(crate) offered: AtomicU64,
 }
 
 /// How a node's reports ended.
@@ -141,8 +149,8 @@ impl Submitted {
 
     /// Waits until the transaction is in a finalized block, and for its success. `on_progress` hears of every step.
     ///
-    /// Neither a broken connection nor a pool that drops the transaction ends the waiting: the blocks are searched for
-    /// it through whichever endpoint answers, until its lifetime is over.
+    /// Neither a broken connection nor a pool that drops the transaction ends the waiting: whichever endpoint answers is
+    /// given it again, and its blocks are searched, until the lifetime is over.
     ///
     /// # Errors
     /// [`Error::Refused`] if it failed in its block, or is in none and a pool said why; [`Error::Expired`] if it is in
@@ -282,6 +290,16 @@ impl Chain for Pending {
 
     fn change_endpoint(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.client.change_endpoint())
+    }
+
+    fn offer(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let connection = self.client.connections().await;
+            if self.offered.swap(connection, Ordering::Relaxed) != connection {
+                // Whatever this one says of it, the blocks decide.
+                let _ = self.client.methods().author_submit_extrinsic(&self.encoded).await;
+            }
+        })
     }
 }
 

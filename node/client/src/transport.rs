@@ -173,6 +173,12 @@ impl Failover {
         }
     }
 
+    /// Counts the connections so far. Another number is another node, or the same one after it was away: its pool may not
+    /// have what the last one's had.
+    pub(crate) async fn generation(&self) -> u64 {
+        self.state.lock().await.generation
+    }
+
     /// Gives up a connection that works, for another endpoint's. Does nothing if there is no other.
     pub(crate) async fn change_endpoint(&self) {
         if self.urls.len() < 2 {

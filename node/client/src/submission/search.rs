@@ -26,6 +26,9 @@ pub(super) trait Chain: Sync {
 
     /// Leaves the node in use for another, if there is one.
     fn change_endpoint(&self) -> BoxFuture<'_, ()>;
+
+    /// Gives the transaction to the node in use, unless it was given it.
+    fn offer(&self) -> BoxFuture<'_, ()>;
 }
 
 /// A finalized block, and the account's nonce at its end.
@@ -150,6 +153,7 @@ pub(super) async fn search(chain: &impl Chain, wanted: Wanted, finality: &mut Fi
             return Ok(Found::Replaced);
         }
         finality.check(chain, head.number).await?;
+        chain.offer().await;
         tokio::time::sleep(finality.timing.pause).await;
     }
 }

@@ -15,6 +15,7 @@ struct Fake {
     missing: Mutex<u32>,
     looked_at: Mutex<Vec<u64>>,
     changes: Mutex<usize>,
+    offers: Mutex<usize>,
 }
 
 fn fake(heads: &[(u64, u64)], holder: Option<u64>) -> Fake {
@@ -25,6 +26,7 @@ fn fake(heads: &[(u64, u64)], holder: Option<u64>) -> Fake {
         missing: Mutex::new(0),
         looked_at: Mutex::default(),
         changes: Mutex::default(),
+        offers: Mutex::default(),
     }
 }
 
@@ -55,6 +57,11 @@ impl Chain for Fake {
         *self.changes.lock().expect("not poisoned") += 1;
         Box::pin(async {})
     }
+
+    fn offer(&self) -> BoxFuture<'_, ()> {
+        *self.offers.lock().expect("not poisoned") += 1;
+        Box::pin(async {})
+    }
 }
 
 fn finality(standstill_ms: u64, give_up_ms: u64) -> Finality {
@@ -74,6 +81,7 @@ async fn every_block_of_the_lifetime_is_looked_at_once() {
     let fake = fake(&[(8, 5), (12, 5), (12, 5), (19, 5), (30, 5)], None);
     assert_eq!(find(&fake).await.expect("decided"), Found::Expired);
     assert_eq!(*fake.looked_at.lock().expect("not poisoned"), (10..=20).collect::<Vec<_>>());
+    assert_eq!(*fake.offers.lock().expect("not poisoned"), 4, "as long as a block could still hold it");
 }
 
 #[tokio::test]
