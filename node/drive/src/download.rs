@@ -46,6 +46,9 @@ pub struct Wanted {
 const SMALL_BYTES: u64 = 1 << 20;
 /// So many.
 const SMALL_AT_ONCE: usize = 16;
+/// So many of them are sent to the disk one after the other: the first takes the others' entries along, where each alone would wait
+/// for the disk. They are open meanwhile.
+const SYNC_AT_ONCE: usize = 128;
 /// Whenever so many bytes of a file have come they are sent to the disk, while more come: else it would stand still until the end,
 /// and all be waited for then.
 const SYNC_BYTES: u64 = 32 << 20;
@@ -68,15 +71,33 @@ pub async fn download_all(
     let (small, large): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.file.size <= SMALL_BYTES);
     let get = |wanted: Wanted| {
         let (contents, on_bytes) = (Arc::clone(contents), Arc::clone(&on_bytes));
-        let got = async move { one(&contents, &wanted.name, &wanted.file, &wanted.to, on_bytes).await };
+        let got = async move { write(&contents, &wanted.name, &wanted.file, &wanted.to, on_bytes).await };
         got.boxed()
     };
-    let mut getting = futures::stream::iter(small).map(get).buffer_unordered(SMALL_AT_ONCE);
-    while let Some(got) = getting.next().await {
-        got?;
+    let mut getting = futures::stream::iter(small).map(get).buffer_unordered(SMALL_AT_ONCE).fuse();
+    let mut last = Ok(());
+    let mut finishing: Option<JoinHandle<Result<(), DriveError>>> = None;
+    loop {
+        let mut written = Vec::with_capacity(SYNC_AT_ONCE);
+        while last.is_ok() && written.len() < SYNC_AT_ONCE {
+            match getting.next().await {
+                Some(Ok(file)) => written.push(file),
+                Some(Err(error)) => last = Err(error),
+                None => break,
+            }
+        }
+        if let Some(finishing) = finishing.take() {
+            finishing.await??;
+        }
+        if written.is_empty() {
+            break;
+        }
+        finishing = Some(tokio::task::spawn_blocking(move || finish(written)));
     }
+    last?;
     for wanted in large {
-        get(wanted).await?;
+        let written = get(wanted).await?;
+        tokio::task::spawn_blocking(move || finish(vec![written])).await??;
     }
     for folder in folders {
         let inside = folder.join("file");
@@ -96,18 +117,47 @@ pub async fn download(
     to: &Path,
     on_bytes: OnBytes,
 ) -> Result<(), DriveError> {
-    one(contents, name, file, to, on_bytes).await?;
+    let written = write(contents, name, file, to, on_bytes).await?;
+    tokio::task::spawn_blocking(move || finish(vec![written])).await??;
     sync_parent(to).map_err(DriveError::io(to.display().to_string()))
 }
 
-/// Writes a file; that it is there lasts once its folder is on disk.
-async fn one(
+/// A file that is whole and checked, not under its name yet.
+struct Written {
+    part: PathBuf,
+    to: PathBuf,
+    mode: u16,
+    modified_ms: i64,
+}
+
+/// Gives files their names, once they are on disk; that they have them lasts once their folders are.
+fn finish(files: Vec<Written>) -> Result<(), DriveError> {
+    let open = |file: Written| {
+        let opened = || {
+            let done = OpenOptions::new().write(true).open(&file.part)?;
+            done.set_permissions(Permissions::from_mode(u32::from(file.mode) & 0o777))?;
+            done.set_modified(from_ms(file.modified_ms))?;
+            Ok(done)
+        };
+        let done = opened().map_err(DriveError::io(file.to.display().to_string()))?;
+        Ok((file, done))
+    };
+    let files = files.into_iter().map(open).collect::<Result<Vec<_>, DriveError>>()?;
+    for (file, done) in files {
+        let named = done.sync_all().and_then(|()| fs::rename(&file.part, &file.to));
+        named.map_err(DriveError::io(file.to.display().to_string()))?;
+    }
+    Ok(())
+}
+
+/// Writes a file beside its place.
+async fn write(
     contents: &Contents,
     name: &str,
     file: &FileEntry,
     to: &Path,
     on_bytes: OnBytes,
-) -> Result<(), DriveError> {
+) -> Result<Written, DriveError> {
     let part = part_path(to, file);
     if !attempt(contents, name, file, &part, Arc::clone(&on_bytes)).await? {
         // What was there from an earlier download was something else: everything anew.
@@ -117,15 +167,7 @@ async fn one(
             return Err(DriveError::Damaged { name: name.into() });
         }
     }
-    let (mode, modified_ms, target) = (file.mode, file.modified_ms, to.to_path_buf());
-    let finish = move || {
-        let done = OpenOptions::new().write(true).open(&part)?;
-        done.set_permissions(Permissions::from_mode(u32::from(mode) & 0o777))?;
-        done.set_modified(from_ms(modified_ms))?;
-        done.sync_all()?;
-        fs::rename(&part, target)
-    };
-    tokio::task::spawn_blocking(finish).await?.map_err(DriveError::io(to.display().to_string()))
+    Ok(Written { part, to: to.to_path_buf(), mode: file.mode, modified_ms: file.modified_ms })
 }
 
 /// Gets what is missing of a file; whether it then is the stored one.
