@@ -16,7 +16,7 @@ use subxt::{
 
 use crate::{
     call::Call,
-    convert::{rpc_error, subxt_error},
+    convert::subxt_error,
     keys::Keypair,
     nonce::NonceHandle,
     refusal::{pool_code, Refusal},
@@ -174,22 +174,10 @@ impl Account {
             Err(_) => {
                 // It may have arrived before the connection broke.
                 lease.unknown();
-                let again = self.submit_again(transaction.encoded()).await;
+                let again = pending.submit_again().await;
                 let doubt = again.map_err(|error| error.undecided(pending.hash, pending.last_block))?;
                 Ok(Submitted::new(pending, None, doubt))
             },
-        }
-    }
-
-    /// Hands the same transaction to the next endpoint; why that one refuses it, if it does. It can be included once
-    /// only, however often it is submitted.
-    ///
-    /// A refusal here decides nothing: the first endpoint may have passed the transaction on.
-    async fn submit_again(&self, transaction: &[u8]) -> Result<Option<Refusal>, Error> {
-        match self.client.methods().author_submit_extrinsic(transaction).await.map_err(rpc_error) {
-            Ok(_) => Ok(None),
-            Err(Error::Refused(refusal)) => Ok((!is_known(&refusal)).then_some(*refusal)),
-            Err(error) => Err(error),
         }
     }
 
@@ -222,7 +210,7 @@ impl Account {
 }
 
 /// Whether a node that says so has, or had, this very transaction: in its pool, or in a block already.
-fn is_known(refusal: &Refusal) -> bool {
+pub(crate) fn is_known(refusal: &Refusal) -> bool {
     [pool_code::ALREADY_KNOWN, pool_code::BANNED, pool_code::STALE].contains(&&*refusal.code)
 }
 

@@ -19,7 +19,7 @@ use subxt::tx::TransactionStatus;
 
 use self::search::{search, Block, Chain, Finality, Found, Head, Timing, Wanted};
 use crate::{
-    account::Progress as Watch,
+    account::{is_known, Progress as Watch},
     convert::{rpc_error, subxt_error},
     error::Retry,
     event::{self, Event},
@@ -163,6 +163,18 @@ impl Submitted {
 }
 
 impl Pending {
+    /// Hands the same transaction to the next endpoint; why that one refuses it, if it does. It can be included once
+    /// only, however often it is submitted.
+    ///
+    /// A refusal here decides nothing: the first endpoint may have passed the transaction on.
+    pub(crate) async fn submit_again(&self) -> Result<Option<Refusal>, Error> {
+        match self.client.methods().author_submit_extrinsic(&self.encoded).await.map_err(rpc_error) {
+            Ok(_) => Ok(None),
+            Err(Error::Refused(refusal)) => Ok((!is_known(&refusal)).then_some(*refusal)),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn outcome(
         &self,
         watch: Option<Watch>,
@@ -297,7 +309,7 @@ impl Chain for Pending {
             let connection = self.client.connections().await;
             if self.offered.swap(connection, Ordering::Relaxed) != connection {
                 // Whatever this one says of it, the blocks decide.
-                let _ = self.client.methods().author_submit_extrinsic(&self.encoded).await;
+                let _ = self.submit_again().await;
             }
         })
     }

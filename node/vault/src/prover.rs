@@ -5,8 +5,8 @@
 //! # Correctness
 //! It looks at the node's best block, so that it is early, and knows nothing but what the chain says there: after a pause of any
 //! length it goes on with what is open. The best block may be undone: an answer names the challenge that it is an answer to, is
-//! refused in the place of another, and costs nothing there but its fee; what is open now is answered at once. A proof that doesn't verify here is never sent: it would cost the slot, a missed
-//! challenge costs far less.
+//! refused in the place of another, and costs nothing there but its fee; what is open now is answered at once. A proof that
+//! doesn't verify here is never sent: it would cost the slot, a missed challenge costs far less.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -116,14 +116,16 @@ impl Vault {
             metrics: Arc::clone(&metrics),
             liars: Mutex::default(),
         });
+        let poll = config.pace.poll;
+        let again = chain.block_time().max(poll);
         let prover = Arc::new(Prover {
             chain: Arc::clone(&chain),
             known: Arc::clone(&known),
             store: Arc::clone(&store),
             rebuilder: Arc::clone(&rebuilder),
             metrics: Arc::clone(&metrics),
-            poll: config.pace.poll,
-            after_refusal: chain.block_time().max(config.pace.poll),
+            poll,
+            after_refusal: again,
             answered: Mutex::default(),
         });
         let keeper = Arc::new(Keeper {
@@ -169,8 +171,6 @@ impl Vault {
         let server = Server::start(Arc::new(shared), tls, &config.listen, stopping.clone())
             .await
             .map_err(|(address, source)| StartError::Listen { address, source })?;
-        let poll = config.pace.poll;
-        let again = chain.block_time().max(poll);
         let mut tasks = vec![
             tokio::spawn(until(stopping.clone(), {
                 let prover = Arc::clone(&prover);
