@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A chain that splits: one of three validators builds blocks of its own that the others' longer chain then takes the place of.
+// A chain that splits: one of three validators builds blocks of its own that the others' heavier chain then takes the place of.
 // Vaults and their owner are on the side that loses: what they sent is undone; they give it to the other one's nodes again when hers
 // is gone.
 import assert from 'node:assert/strict';
@@ -13,7 +13,7 @@ import { seconds, until } from './lib/wait.mjs';
 
 const AS_ALICE = ['--account', '//Alice', '--yes'];
 
-describe('storage on a chain that splits', { timeout: seconds(600) }, () => {
+describe('storage on a chain that splits', { timeout: seconds(900) }, () => {
   let network;
   let alice;
   let others;
@@ -66,15 +66,19 @@ describe('storage on a chain that splits', { timeout: seconds(600) }, () => {
     await fresh('meanwhile', 2 * MIB);
     const putting = put('meanwhile');
     await until('the checkpoint is in a block', async () => (await status()).version === version + 1, { timeoutMs: blocks(40), everyMs: 500 });
-    // Now the others, without her: theirs is the longer chain. They begin when they have each other, which is when she is gone:
+    // Now the others, without her, until theirs is the heavier chain. They begin when they have each other, which is when she is gone:
     // a vault can answer on one chain only.
     await Promise.all(others.map((node) => node.restart(['--reserved-only'])));
     const held = await alice.bestNumber();
     const lost = await alice.call('chain_getBlockHash', held);
-    assert.ok(await alice.finalizedNumber() < held);
+    const common = await alice.finalizedNumber();
+    assert.ok(common < held);
+    const weight = await alice.primariesSince(common);
     await alice.kill();
     await Promise.all([0, 1].map((i) => others[i].call('system_addReservedPeer', addresses[2 - i])));
     await others[0].waitBest(held + 4, { timeoutMs: blocks(80) });
+    // By two: she may build one more block when she is back, before she has heard of theirs.
+    await until('theirs is heavier', async () => (await others[0].primariesSince(common)) >= weight + 2, { timeoutMs: blocks(120), everyMs: 1000 });
     assert.notEqual(await others[0].call('chain_getBlockHash', held), lost, 'they are two chains');
 
     await alice.restart();

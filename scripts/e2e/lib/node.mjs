@@ -11,6 +11,9 @@ import { seconds, until } from './wait.mjs';
 /** What every test node is started with: nothing that leaves this machine. */
 const QUIET = ['--no-mdns', '--no-telemetry', '--no-prometheus'];
 
+/** How the header of a block of a primary slot begins what BABE says of it: a PreRuntime item, "BABE", 109 bytes, variant 1. */
+const PRIMARY = '0x0642414245b50101';
+
 export class ChainNode {
   /**
    * Starts a node and waits until its RPC answers.
@@ -100,6 +103,20 @@ export class ChainNode {
   async finalizedNumber() {
     const head = await this.call('chain_getFinalizedHead');
     return Number((await this.call('chain_getHeader', head)).number);
+  }
+
+  /**
+   * What BABE chooses forks by: how many of the best chain's blocks after `number` are of primary slots. Only between chains with
+   * as many of them does the longer one win.
+   */
+  async primariesSince(number) {
+    let primaries = 0;
+    let header = await this.call('chain_getHeader');
+    while (Number(header.number) > number) {
+      if (header.digest.logs.some((log) => log.startsWith(PRIMARY))) primaries += 1;
+      header = await this.call('chain_getHeader', header.parentHash);
+    }
+    return primaries;
   }
 
   async waitBest(number, options) {
