@@ -14,6 +14,7 @@
 //! - Nothing here knows whether a shard is right; callers check each by its id before it is decoded with.
 
 use bytes::Bytes;
+use cairn_buffers::Buffer;
 use cairn_primitives::storage::{Coding, ShardSize};
 use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
 
@@ -161,15 +162,17 @@ const PIECE_BYTES: usize = 4096;
 fn parity(coding: Coding, size: ShardSize, data: &[&[u8]]) -> Result<Vec<Bytes>, ErasureError> {
     let k = usize::from(coding.data());
     let mut encoder = ReedSolomonEncoder::new(k, 3 * k, PIECE_BYTES).map_err(ErasureError::Code)?;
-    let mut parity: Vec<Vec<u8>> = (0..3 * k).map(|_| Vec::with_capacity(size.bytes())).collect();
+    let mut parity: Vec<Buffer> = (0..3 * k).map(|_| Buffer::new(size.bytes())).collect();
     for from in (0..size.bytes()).step_by(PIECE_BYTES) {
         for shard in data {
             encoder.add_original_shard(&shard[from..from + PIECE_BYTES]).map_err(ErasureError::Code)?;
         }
         let coded = encoder.encode().map_err(ErasureError::Code)?;
-        parity.iter_mut().zip(coded.recovery_iter()).for_each(|(shard, piece)| shard.extend_from_slice(piece));
+        for (shard, piece) in parity.iter_mut().zip(coded.recovery_iter()) {
+            shard[from..from + PIECE_BYTES].copy_from_slice(piece);
+        }
     }
-    Ok(parity.into_iter().map(Bytes::from).collect())
+    Ok(parity.into_iter().map(Buffer::freeze).collect())
 }
 
 /// Shards by their index.

@@ -2,7 +2,8 @@
 
 //! Frames: `header length u32 LE || body length u32 LE || header || body`.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use cairn_buffers::Buffer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::WireError;
@@ -55,13 +56,8 @@ pub async fn read_lengths<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Option
 /// # Errors
 /// [`WireError::Closed`] if the stream fails or ends.
 pub async fn read_bytes<R: AsyncRead + Unpin>(reader: &mut R, length: usize) -> Result<Bytes, WireError> {
-    let mut bytes = BytesMut::with_capacity(length);
-    let mut limited = reader.take(length as u64);
-    while bytes.len() < length {
-        if limited.read_buf(&mut bytes).await.map_err(WireError::closed)? == 0 {
-            return Err(WireError::closed(std::io::ErrorKind::UnexpectedEof.into()));
-        }
-    }
+    let mut bytes = Buffer::new(length);
+    reader.read_exact(&mut bytes).await.map_err(WireError::closed)?;
     Ok(bytes.freeze())
 }
 

@@ -9,7 +9,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use cairn_buffers::Buffer;
 use cairn_primitives::storage::{Coding, ShardSize};
 use tokio::sync::{mpsc, OwnedSemaphorePermit, Semaphore};
 
@@ -108,7 +109,7 @@ impl Producer {
     /// Reads all inputs, one after the other; returns where each lies.
     pub fn run(self, inputs: Vec<Input>) -> Result<Vec<Laid>, DriveError> {
         let mut packer =
-            Packer { buffer: BytesMut::with_capacity(full_stripe_bytes(self.coding)), full: 0, written: 0, out: &self };
+            Packer { buffer: Buffer::new(full_stripe_bytes(self.coding)), filled: 0, full: 0, written: 0, out: &self };
         let mut laid = Vec::with_capacity(inputs.len());
         for input in inputs {
             let start = packer.written;
@@ -142,7 +143,9 @@ impl Producer {
 }
 
 struct Packer<'a> {
-    buffer: BytesMut,
+    /// The stripe that is being filled, and how far it is.
+    buffer: Buffer,
+    filled: usize,
     full: u64,
     written: u64,
     out: &'a Producer,
@@ -225,22 +228,25 @@ impl Packer<'_> {
         let full = full_stripe_bytes(self.out.coding);
         self.written += bytes.len() as u64;
         while !bytes.is_empty() {
-            let taken = bytes.len().min(full - self.buffer.len());
-            self.buffer.extend_from_slice(&bytes[..taken]);
-            bytes = &bytes[taken..];
-            if self.buffer.len() == full {
-                let data = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(full)).freeze();
+            let taken = bytes.len().min(full - self.filled);
+            let (now, later) = bytes.split_at(taken);
+            self.buffer[self.filled..self.filled + taken].copy_from_slice(now);
+            (bytes, self.filled) = (later, self.filled + taken);
+            if self.filled == full {
+                let data = std::mem::replace(&mut self.buffer, Buffer::new(full)).freeze();
                 self.out.send(data, ShardSize::K256)?;
-                self.full += 1;
+                (self.full, self.filled) = (self.full + 1, 0);
             }
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<(u64, Vec<ShardSize>), DriveError> {
-        let sizes = tail(self.buffer.len(), self.out.coding);
+        let sizes = tail(self.filled, self.out.coding);
         let total: usize = sizes.iter().map(|size| stripe_bytes(*size, self.out.coding)).sum();
-        self.buffer.resize(total, 0);
+        self.buffer.truncate(total);
+        // The buffer held something else before.
+        self.buffer[self.filled..].fill(0);
         let mut rest = self.buffer.freeze();
         for size in &sizes {
             self.out.send(rest.split_to(stripe_bytes(*size, self.out.coding)), *size)?;

@@ -5,6 +5,8 @@
 use std::io::ErrorKind;
 
 use bounded_collections::BoundedVec;
+use bytes::Bytes;
+use cairn_buffers::Buffer;
 use cairn_primitives::storage::{
     shard_id, ChunkProof, Node, NodeAt, Range, ShardId, ShardSize, SlotAt, CHUNKS_PER_UNIT,
 };
@@ -21,7 +23,7 @@ pub struct Shards {
     /// Their sizes.
     pub sizes: Vec<ShardSize>,
     /// Their bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// What a look through a part of a log showed.
@@ -50,14 +52,13 @@ impl Store {
             *number == 0 || bytes <= bytes_max
         });
         let leaves: Vec<_> = fitting.map(|(_, leaf)| *leaf).collect();
-        let mut shards = Shards::default();
-        let total = leaves.iter().map(|leaf| leaf.size.bytes()).sum();
-        shards.bytes.resize(total, 0);
+        let mut sizes = Vec::with_capacity(leaves.len());
+        let mut buffer = Buffer::new(leaves.iter().map(|leaf| leaf.size.bytes()).sum());
         let first = leaves.first().ok_or(StoreError::Missing)?;
-        let whole = read_at(&*log, &mut shards.bytes, first.offset())?;
+        let whole = read_at(&*log, &mut buffer, first.offset())?;
         let mut good = 0;
         for (number, leaf) in leaves.iter().enumerate() {
-            let shard = &shards.bytes[good..good + leaf.size.bytes()];
+            let shard = &buffer[good..good + leaf.size.bytes()];
             if !whole || shard_id(shard) != leaf.id {
                 if number == 0 {
                     return Err(self.damaged_or_gone(at, first_leaf, leaf));
@@ -65,10 +66,10 @@ impl Store {
                 break;
             }
             good += leaf.size.bytes();
-            shards.sizes.push(leaf.size);
+            sizes.push(leaf.size);
         }
-        shards.bytes.truncate(good);
-        Ok(shards)
+        buffer.truncate(good);
+        Ok(Shards { sizes, bytes: buffer.freeze() })
     }
 
     /// Ids and places of shards from `first_leaf` on: at most `count`, at least one.

@@ -169,7 +169,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, peer: IpAddr, request: Request)
         Request::Read { at, first_leaf, count } => {
             let shards = store.read(at, first_leaf, count.clamp(1, LEAVES_MAX), BODY_BYTES_MAX)?;
             let sizes = Sizes::try_from(shards.sizes).map_err(|_| StoreError::Missing)?;
-            Ok((Answer::Read { sizes }, vec![shards.bytes.into()]))
+            Ok((Answer::Read { sizes }, vec![shards.bytes]))
         },
         Request::Leaves { at, first_leaf, count } => {
             let leaves = store.leaves(at, first_leaf, count.clamp(1, LEAVES_MAX))?;
