@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn lengths_go_to_the_least_class_that_has_room() {
-        let lengths = [0, 1, BYTES_MIN - 1, BYTES_MIN, BYTES_MIN + 1, 256 << 10, BYTES_MAX - 1, BYTES_MAX, BYTES_MAX + 1];
+        let lengths =
+            [0, 1, BYTES_MIN - 1, BYTES_MIN, BYTES_MIN + 1, 256 << 10, BYTES_MAX - 1, BYTES_MAX, BYTES_MAX + 1];
         let classes = lengths.map(class_of);
         assert_eq!(classes, [None, None, None, Some(0), Some(1), Some(1), Some(5), Some(5), None]);
     }
