@@ -43,6 +43,8 @@ pub(crate) struct Machine {
     pub out: u8,
     /// It was up last before this block, if it is out; since this block, if it isn't.
     pub since: u32,
+    /// The block in which it last went out after it had been up for longer than [`World::notice`].
+    pub long_until: u32,
     /// Counts its outages.
     pub outages: u32,
     /// It went without notice, with its bytes.

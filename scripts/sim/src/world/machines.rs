@@ -47,6 +47,7 @@ impl World {
             region,
             out,
             since: self.now,
+            long_until: 0,
             outages: 0,
             gone: false,
             leaving: None,
@@ -158,12 +159,19 @@ impl World {
     }
 
     fn goes_out(&mut self, vault: u32) {
-        let now = self.now;
+        let was_up = self.machines[vault as usize].up();
+        self.machines[vault as usize].out += 1;
+        if was_up {
+            self.is_out(vault);
+        }
+    }
+
+    /// A vault that was up until now isn't any more.
+    fn is_out(&mut self, vault: u32) {
+        let (now, notice) = (self.now, self.notice());
         let machine = &mut self.machines[vault as usize];
-        let was_up = machine.up();
-        machine.out += 1;
-        if !was_up {
-            return;
+        if now - machine.since > notice {
+            machine.long_until = now;
         }
         machine.since = now;
         machine.outages += 1;
@@ -368,16 +376,12 @@ impl World {
 
     fn vanishes(&mut self, vault: u32) {
         self.figures.vanished += 1;
-        let now = self.now;
         let machine = &mut self.machines[vault as usize];
         let was_up = machine.up();
         machine.gone = true;
         self.alive_count -= 1;
         if was_up {
-            machine.since = now;
-            machine.outages += 1;
-            self.up_count -= 1;
-            self.plan_accusation(vault, true);
+            self.is_out(vault);
         }
         for (at, successor) in Self::held(vault) {
             if !successor {

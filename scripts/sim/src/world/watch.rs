@@ -137,15 +137,17 @@ impl World {
         self.sent(Kind::Answer, <() as StorageWeights>::answer_dispute(), bytes);
     }
 
+    /// Blocks in a row that a vault must be up for to do what it is asked: as long as it takes to see a block, to read, and to get
+    /// a transaction in.
+    pub(crate) fn notice(&self) -> u32 {
+        self.seconds(120.0) + 3
+    }
+
     /// Why a vault did not show what it was asked for in these blocks, now that they are over.
     fn why(&self, vault: u32, from: u32, to: u32) -> Why {
-        let machine = &self.machines[vault as usize];
-        // As long as it takes to see a block, to read, and to get a transaction in.
-        let margin = self.seconds(120.0) + 3;
-        let up = match machine.up() {
-            true => machine.since + margin < to,
-            false => machine.since > from + margin,
-        };
+        let (machine, notice) = (&self.machines[vault as usize], self.notice());
+        let was_up = machine.long_until > from + notice;
+        let up = was_up || machine.up() && machine.since + notice < to;
         if machine.gone {
             return Why::Gone;
         }
