@@ -2,7 +2,7 @@
 
 //! A tip jar: anyone leaves coins with a note, and the jar's owner takes them out.
 //!
-//! Copy this folder to begin a contract of your own. What to keep in mind is in the comments.
+//! `cairn contract new` begins a contract of your own with it. What to keep in mind is in the comments.
 
 // On chain there is no standard library; in tests and for the metadata there is.
 #![cfg_attr(not(feature = "std"), no_std, no_main)]

@@ -367,16 +367,16 @@ describe('contracts by the command line and by other libraries', { timeout: seco
 
   after(() => network?.close());
 
-  test('a jar is made, filled, read and emptied', async () => {
-    const { contract } = await cli.ok('contract', 'instantiate', bundle('tip_jar'), ...AS_ALICE);
-    const jar = [contract, '--bundle', bundle('tip_jar')];
-    const done = await cli.ok('contract', 'call', contract, 'tip', '--arg', 'thank you', '--value', '1.5', '--bundle', bundle('tip_jar'), ...AS_BOB);
+  test('a contract that `contract new` began is made, filled, read and emptied', async () => {
+    const { contract } = await cli.ok('contract', 'instantiate', bundle('own_jar'), ...AS_ALICE);
+    const jar = [contract, '--bundle', bundle('own_jar')];
+    const done = await cli.ok('contract', 'call', contract, 'tip', '--arg', 'thank you', '--value', '1.5', '--bundle', bundle('own_jar'), ...AS_BOB);
     const { address } = await devAccount('Bob');
     assert.deepEqual(done.contract_events, [{ name: 'Tipped', fields: { from: address, amount: '1500000000000', text: 'thank you' } }]);
-    assert.equal((await cli.ok('contract', 'read', contract, 'in_jar', '--bundle', bundle('tip_jar'))).value, '1500000000000');
-    const { value } = await cli.ok('contract', 'read', contract, 'note', '--args', '{"number": 0}', '--bundle', bundle('tip_jar'));
+    assert.equal((await cli.ok('contract', 'read', contract, 'in_jar', '--bundle', bundle('own_jar'))).value, '1500000000000');
+    const { value } = await cli.ok('contract', 'read', contract, 'note', '--args', '{"number": 0}', '--bundle', bundle('own_jar'));
     assert.deepEqual(value, { from: address, amount: '1500000000000', text: 'thank you' });
-    const no = await cli.run('contract', 'call', contract, 'empty', '--bundle', bundle('tip_jar'), ...AS_BOB);
+    const no = await cli.run('contract', 'call', contract, 'empty', '--bundle', bundle('own_jar'), ...AS_BOB);
     assert.equal(no.code, EXIT.refused);
     assert.match(no.stdout + no.stderr, /NotOwner/);
     const none = await cli.run('contract', 'call', contract, 'spill', '--bundle', bundle('tip_jar'), ...AS_BOB);

@@ -66,6 +66,14 @@ pub enum Error {
     /// The crate does not compile. The compiler has said why.
     #[error("the contract does not compile: the compiler says why above")]
     Compile,
+    /// A new contract can't have this name.
+    #[error("{name:?} can't be a contract's name: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What names are like.
+        reason: &'static str,
+    },
     /// The crate is not one that can be a contract.
     #[error("{manifest} is no contract: {reason}", manifest = manifest.display())]
     Crate {

@@ -14,6 +14,8 @@
 //! 6. for ink! contracts a small program is built that contains the contract and prints its metadata;
 //! 7. code and metadata go into one file, [`bundle`].
 //!
+//! [`new`](new::new) makes a crate to begin with.
+//!
 //! # Correctness
 //! Modules come from anywhere: [`check`], [`check_code`] and [`strip`] answer every sequence of bytes with a result, and take
 //! time linear in its length.
@@ -26,6 +28,7 @@ mod check;
 mod host;
 mod metadata;
 mod names;
+pub mod new;
 mod optimise;
 mod refusal;
 mod strip;

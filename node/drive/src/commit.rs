@@ -11,7 +11,8 @@
 //! - What vaults have signed for and nobody has committed stays in their logs until the receipts end: they keep it, since they
 //!   may be held to it. A commit that finds such a tail, of a command that was given up, waits whether it is still committed, and
 //!   then takes the tail into the log as it is, unread and unused. Behind receipts that have ended nothing is kept.
-//! - The same command after a crash makes the same content again, and commits it once: see [`upload`](crate::upload).
+//! - The same command after a crash makes the same content again, and commits it once: see [`upload`](crate::upload). It isn't the
+//!   same if what it puts is not what the drive has: then the words are a new command's.
 
 mod adopt;
 mod log;
@@ -99,7 +100,7 @@ pub async fn commit(
 ) -> Result<Committed, DriveError> {
     let (mut journal, went_on) = Journal::open(journals, &session.chain.genesis(), drive.state.id, &plan.command())?;
     if went_on {
-        if let Some(done) = done_already(&drive, &journal).await? {
+        if let Some(done) = done_already(&drive, &plan, &mut journal).await? {
             journal.remove()?;
             return Ok(done);
         }
@@ -145,7 +146,7 @@ pub async fn commit(
             return Err(crate::keys::KeyError::Later { have: key.generation(), wanted: state.key_generation }.into());
         }
         drive = Drive::open(session, state, Access { key, may_write: true }).await?;
-        if let Some(done) = done_already(&drive, &journal).await? {
+        if let Some(done) = done_already(&drive, &plan, &mut journal).await? {
             journal.remove()?;
             return Ok(done);
         }
@@ -178,8 +179,13 @@ async fn moves_on(session: &Session, drive: &Drive, within: std::time::Duration)
     }
 }
 
-/// Whether the chain has what a journal was about to commit.
-async fn done_already(drive: &Drive, journal: &Journal) -> Result<Option<Committed>, DriveError> {
+/// Whether the chain has what a journal was about to commit, and the command means that still. If it means something else by now,
+/// as when a source was changed since, the journal begins anew: it is the next command with the same words.
+async fn done_already(
+    drive: &Drive,
+    plan: &Plan,
+    journal: &mut Journal,
+) -> Result<Option<Committed>, DriveError> {
     let Some(noted) = journal.was_committing().filter(|noted| noted.version <= drive.state.version) else {
         return Ok(None);
     };
@@ -188,15 +194,15 @@ async fn done_already(drive: &Drive, journal: &Journal) -> Result<Option<Committ
         return Ok(None);
     };
     let versions = drive.versions().await?;
-    let found = versions.iter().find(|version| version.root == head.root);
+    let Some(version) = versions.iter().find(|version| version.root == head.root) else { return Ok(None) };
     let link = |text: &String| Link::from_text(text).ok();
-    Ok(found.map(|version| Committed {
-        version: version.version,
-        was_done: true,
-        behind: Vec::new(),
-        links: noted.outcome.iter().filter_map(link).collect(),
-        units: (version.units_before, drive.state.units),
-    }))
+    let links = noted.outcome.iter().filter_map(link).collect();
+    if !journal.is_of_this_run() && !plan.stands(drive.contents().tree(), journal)? {
+        journal.renew()?;
+        return Ok(None);
+    }
+    let units = (version.units_before, drive.state.units);
+    Ok(Some(Committed { version: version.version, was_done: true, behind: Vec::new(), links, units }))
 }
 
 async fn attempt(

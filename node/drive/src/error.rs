@@ -106,6 +106,9 @@ pub enum DriveError {
         /// Why not.
         reason: String,
     },
+    /// Another process is at the same command.
+    #[error("the same command is running already, in another process")]
+    Running,
     /// A version that doesn't exist, or no more.
     #[error("version {version} of the drive isn't there: the oldest is {oldest}, the newest {newest}")]
     NoVersion {
@@ -152,6 +155,7 @@ impl DriveError {
             DriveError::Contended { .. } => "run the command again when the others are done",
             DriveError::NoRoom { .. } => "`cairn drive resize` makes room, or `cairn drive trim` gives up old versions",
             DriveError::Damaged { .. } => "`cairn versions` shows older versions; `--version` gets one",
+            DriveError::Running => "wait until it has ended; then run it again if it is still to be done",
             DriveError::Journal { .. } => "remove the file to begin anew",
             DriveError::NoVersion { .. } => "`cairn versions` lists them",
             DriveError::Key(KeyError::NotHanded) => {

@@ -23,6 +23,15 @@ use input::InputArgs;
 /// Smart contracts.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin a contract of your own: a crate with a small contract that works, and its tests
+    #[command(after_help = build::NEW_HELP)]
+    New {
+        /// The contract's name: small letters, digits, - and _
+        name: String,
+        /// Folder to make [default: the name, in this folder]
+        #[arg(long, value_name = "FOLDER")]
+        path: Option<PathBuf>,
+    },
     /// Build a contract's crate: a .contract bundle that the chain takes
     #[command(after_help = build::HELP)]
     Build(build::BuildArgs),
@@ -141,6 +150,7 @@ Examples:
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
+        Command::New { name, path } => build::new(&name, path.as_deref()),
         Command::Build(args) => build::run(context, args).await,
         Command::Upload { file, caps } => send::upload(context, &Bundle::load(&file)?, &caps).await,
         Command::Instantiate(args) => send::instantiate(context, args).await,

@@ -3,6 +3,7 @@
 //! What a commit is to change.
 
 use std::{
+    fs::File,
     io::Read,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -15,7 +16,7 @@ use super::file_entry;
 use crate::{
     contents::Contents,
     drive::Drive,
-    frame::stored_bytes,
+    frame::{stored_bytes, Commitment},
     manifest::{Change, Entry, FileEntry, Segment, Tree, TreeError, NOW_MS},
     path::DrivePath,
     upload::{
@@ -100,6 +101,27 @@ impl PutSource {
     }
 }
 
+impl Put {
+    fn stands(&self, entry: Option<&Entry>, journal: &Journal) -> Result<bool, DriveError> {
+        let Some(Entry::File(stored)) = entry else { return Ok(false) };
+        let modified_ms = if self.modified_ms == NOW_MS { journal.started_ms() } else { self.modified_ms };
+        let alike = stored.key == journal.file_key(&self.path)
+            && self.size.is_none_or(|size| size == stored.size)
+            && (modified_ms, self.mode & 0o7777) == (stored.modified_ms, stored.mode);
+        if !alike {
+            return Ok(false);
+        }
+        let commitment = match &self.source {
+            PutSource::File(path) => File::open(path)
+                .and_then(|file| Commitment::of_reader(file, &stored.key))
+                .map_err(DriveError::io(path.display().to_string()))?,
+            PutSource::Bytes(bytes) => Commitment::of_reader(&bytes[..], &stored.key).map_err(DriveError::io("memory"))?,
+            PutSource::Stream(_) => return Ok(false),
+        };
+        Ok(commitment == stored.commitment)
+    }
+}
+
 impl Plan {
     /// What names the command.
     pub fn command(&self) -> Vec<u8> {
@@ -141,6 +163,26 @@ impl Plan {
         let mut tree = drive.contents().tree().clone();
         self.apply(&laid, &keys, 0, &mut tree, &mut Segment::default())?;
         Ok(())
+    }
+
+    /// Whether all that is put and made is in a drive, as an earlier run of the same command put it there: under the journal's
+    /// keys, and what the sources have is what was stored. Of a stream nobody knows. Removing, moving and links are named by the
+    /// version that they were meant for, so what was committed is what was meant.
+    ///
+    /// # Errors
+    /// A source can't be read.
+    pub fn stands(&self, tree: &Tree, journal: &Journal) -> Result<bool, DriveError> {
+        for step in &self.steps {
+            let stands = match step {
+                Step::Put(put) => put.stands(tree.get(&put.path), journal)?,
+                Step::Change(Change::MakeDirectory(path, _)) => tree.is_directory(path),
+                Step::Change(_) | Step::Link(_) => true,
+            };
+            if !stands {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// All content to be laid: first what is moved, then what is put.

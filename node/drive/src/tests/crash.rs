@@ -12,7 +12,11 @@ use std::{
 
 use cairn_primitives::storage::Coding;
 
-use super::world::{noise, plan, World};
+use super::world::{noise, path, plan, World};
+use crate::{
+    manifest::{Change, NOW_MS},
+    Plan, Put, PutSource, Step,
+};
 
 /// The upload is dropped when its n-th event comes, whatever that is; then the same command is run again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,6 +140,50 @@ async fn a_source_that_changed_since_is_stored_as_it_is_now() {
     world.writer.on_event = Arc::new(|_| {});
     world.put(&[("file", content.clone())]).await;
     assert!(world.get("file").await.expect("there") == content);
+}
+
+/// The checkpoint was made, and the command ended before it knew. The same words mean something else once a source is another, or
+/// what was stored has gone: then they are carried out, and nothing is said to be done that isn't.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_of_a_command_that_was_done_are_a_new_command_when_they_mean_something_else() {
+    let world = World::new(Coding::K1);
+    let lost = async |files: &[(&str, Vec<u8>)]| {
+        *world.chain.lose_answer.lock().expect("no panic") = true;
+        world.commit(plan(files)).await.expect_err("lost");
+        assert_eq!(world.journals_left(), 1);
+    };
+    // Another content, as long.
+    lost(&[("report", noise(1, 100)), ("same", noise(2, 50))]).await;
+    let done = world.put(&[("report", noise(3, 100)), ("same", noise(2, 50))]).await;
+    assert!(!done.was_done && done.version == 2);
+    assert!(world.get("report").await.expect("there") == noise(3, 100));
+    let keys = async |name: &str| world.open().await.contents().tree().file(&path(name)).expect("there").key;
+    let key = keys("report").await;
+
+    // Removed by another command, or stored over.
+    for other in [Change::Remove { path: path("report"), recursive: false }, Change::MakeDirectory(path("x"), NOW_MS)] {
+        let removed = matches!(other, Change::Remove { .. });
+        lost(&[("report", noise(4, 100))]).await;
+        let words = world.chain.state().version.to_le_bytes().to_vec();
+        let steps = vec![Step::Change(other)];
+        world.commit(Plan { command: words, steps, ..Plan::default() }).await.expect("changed");
+        let done = world.put(&[("report", noise(4, 100))]).await;
+        assert_eq!(done.was_done, !removed);
+        assert!(world.get("report").await.expect("there") == noise(4, 100));
+    }
+    assert_ne!(keys("report").await, key, "a finished upload's keys serve no other");
+
+    // What is read once can't be compared.
+    let stream = |seed| {
+        let source = PutSource::Stream(Some(Box::new(std::io::Cursor::new(noise(seed, 3_000)))));
+        let put = Put { path: path("piped"), source, size: None, modified_ms: NOW_MS, mode: 0o644 };
+        Plan { command: b"put -".to_vec(), steps: vec![Step::Put(put)], ..Plan::default() }
+    };
+    *world.chain.lose_answer.lock().expect("no panic") = true;
+    world.commit(stream(5)).await.expect_err("lost");
+    assert!(!world.commit(stream(6)).await.expect("stored").was_done);
+    assert!(world.get("piped").await.expect("there") == noise(6, 3_000));
+    assert_eq!(world.journals_left(), 0);
 }
 
 /// A command whose vaults have signed is given up; other commands find their way past what it left, and so does it later.

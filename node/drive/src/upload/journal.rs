@@ -4,14 +4,18 @@
 //! about to commit.
 //!
 //! # Correctness
-//! A journal is on disk before the first byte is sent, and a head is in it before the checkpoint is. So after a crash either
-//! the chain has that head, and the upload is done, or the same stripes are made again from the same seed.
+//! - A journal is on disk before the first byte is sent, and a head is in it before the checkpoint is. So after a crash either
+//!   the chain has that head, and what was uploaded is committed, or the same stripes are made again from the same seed.
+//! - That a head was committed doesn't say that the command is done: sources may be others by now. See
+//!   [`Plan::stands`](crate::Plan::stands).
+//! - One process at a time has a command's journal.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use cairn_primitives::storage::DriveId;
@@ -28,6 +32,8 @@ use crate::{
 const FORMAT: u32 = 1;
 /// A journal has some 300 bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
+/// How long a journal is kept of a command that nobody runs again. What it spared was cut from the vaults' logs long before.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const KEY_CONTEXT: &str = "cairn/drive/file-key/v1";
 const OTHER_KEY_CONTEXT: &str = "cairn/drive/other-key/v1";
 
@@ -36,6 +42,43 @@ const OTHER_KEY_CONTEXT: &str = "cairn/drive/other-key/v1";
 pub struct Journal {
     file: PathBuf,
     stored: Stored,
+    /// What was about to be committed is of this run.
+    of_this_run: bool,
+    lock: Lock,
+}
+
+/// Held while a process has a command's journal.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// `None` if another process has it.
+    fn take(path: PathBuf) -> std::io::Result<Option<Self>> {
+        loop {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => {},
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Whoever had it before has removed it perhaps, and another made a new one.
+            let now = fs::metadata(&path).map(|found| (found.dev(), found.ino()));
+            let ours = file.metadata()?;
+            if now.is_ok_and(|now| now == (ours.dev(), ours.ino())) {
+                return Ok(Some(Lock { path, _file: file }));
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While it is still held, so that nobody's is removed who took it since.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -83,11 +126,16 @@ impl Journal {
     /// only the same command goes on with it.
     ///
     /// # Errors
-    /// [`DriveError::Journal`] if there is one that can't be read.
+    /// [`DriveError::Running`] if another process is at the same command; [`DriveError::Journal`] if there is one that can't be
+    /// read.
     pub fn open(folder: &Path, genesis: &[u8; 32], drive: DriveId, command: &[u8]) -> Result<(Self, bool), DriveError> {
         let command = blake3::hash(command).to_hex()[..32].to_string();
         let genesis = hex::encode(genesis);
         let file = folder.join(format!("{}-{drive}-{}.json", &genesis[..8], &command[..16]));
+        let io = || DriveError::io(file.display().to_string());
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io())?;
+        forget_old(folder).map_err(io())?;
+        let lock = Lock::take(file.with_extension("lock")).map_err(io())?.ok_or(DriveError::Running)?;
         let wrong = |reason: String| DriveError::Journal { file: file.display().to_string(), reason };
         if let Some(text) = read(&file).map_err(|error| wrong(error.to_string()))? {
             let stored: Stored = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
@@ -98,17 +146,32 @@ impl Journal {
             {
                 return Err(wrong("it is of another program version or drive".into()));
             }
-            return Ok((Journal { file, stored }, true));
+            return Ok((Journal { file, stored, of_this_run: false, lock }, true));
         }
-        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
-        let seed = hex::encode(*seed);
-        let started_ms = to_ms(std::time::SystemTime::now());
-        let journal = Journal {
-            file,
-            stored: Stored { format: FORMAT, genesis, drive, command, seed, started_ms, committing: None },
+        let stored = Stored {
+            format: FORMAT,
+            genesis,
+            drive,
+            command,
+            seed: seed()?,
+            started_ms: to_ms(SystemTime::now()),
+            committing: None,
         };
+        let journal = Journal { file, stored, of_this_run: false, lock };
         journal.store()?;
         Ok((journal, false))
+    }
+
+    /// Begins anew: what the earlier run did is committed, and the command means something else by now. A finished upload's keys
+    /// serve no other.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn renew(&mut self) -> Result<(), DriveError> {
+        self.stored.seed = seed()?;
+        self.stored.started_ms = to_ms(SystemTime::now());
+        self.stored.committing = None;
+        self.store()
     }
 
     /// The key of a file that is put to a path.
@@ -129,7 +192,13 @@ impl Journal {
     /// Those of the disk.
     pub fn committing(&mut self, version: u64, head: &[u8], outcome: Vec<String>) -> Result<(), DriveError> {
         self.stored.committing = Some(Committing { version, head: hex::encode(head), outcome });
+        self.of_this_run = true;
         self.store()
+    }
+
+    /// Whether what was about to be committed is what this run made, not an earlier one.
+    pub fn is_of_this_run(&self) -> bool {
+        self.of_this_run
     }
 
     /// What was about to be committed.
@@ -155,9 +224,6 @@ impl Journal {
 
     fn store(&self) -> Result<(), DriveError> {
         let write = || {
-            if let Some(folder) = self.file.parent() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            }
             let fresh = self.file.with_extension("new");
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
             file.write_all(Zeroizing::new(serde_json::to_string_pretty(&self.stored)?).as_bytes())?;
@@ -167,6 +233,24 @@ impl Journal {
         };
         write().map_err(DriveError::io(self.file.display().to_string()))
     }
+}
+
+fn seed() -> Result<String, DriveError> {
+    let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
+    Ok(hex::encode(*seed))
+}
+
+/// Removes what commands left that nobody ran again.
+fn forget_old(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Another process may remove it meanwhile.
+        let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else { continue };
+        if modified.elapsed().is_ok_and(|age| age > KEPT_FOR) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> std::io::Result<Option<Zeroizing<String>>> {
@@ -197,18 +281,57 @@ mod tests {
         let (mut first, went_on) = open(folder.path(), b"put a");
         assert!(!went_on && first.was_committing().is_none());
         first.committing(5, b"head", vec!["told".into()]).expect("stored");
+        assert!(matches!(Journal::open(folder.path(), &GENESIS, 3, b"put a"), Err(DriveError::Running)));
+        assert!(first.is_of_this_run());
+        let first_key = first.file_key(&path);
+        drop(first);
         let (again, went_on) = open(folder.path(), b"put a");
-        assert!(went_on);
-        assert_eq!(again.file_key(&path), first.file_key(&path));
+        assert!(went_on && !again.is_of_this_run());
+        assert_eq!(again.file_key(&path), first_key);
         let noted = again.was_committing().expect("noted");
         assert_eq!((noted.version, &noted.head, &noted.outcome[..]), (5, &hex::encode("head"), &["told".into()][..]));
         let (other, went_on) = open(folder.path(), b"put b");
         assert!(!went_on);
-        assert_ne!(other.file_key(&path), first.file_key(&path));
+        assert_ne!(other.file_key(&path), first_key);
         again.remove().expect("removed");
         let (anew, went_on) = open(folder.path(), b"put a");
         assert!(!went_on);
-        assert_ne!(anew.file_key(&path), first.file_key(&path), "a finished upload's keys serve no other");
+        assert_ne!(anew.file_key(&path), first_key, "a finished upload's keys serve no other");
+        drop((other, anew));
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 2, "two journals, and no locks");
+    }
+
+    #[test]
+    fn a_journal_that_is_renewed_has_other_keys_and_nothing_to_commit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = DrivePath::parse("a").expect("a path");
+        let (mut journal, _) = open(folder.path(), b"put a");
+        journal.committing(5, b"head", Vec::new()).expect("stored");
+        let key = journal.file_key(&path);
+        journal.renew().expect("stored");
+        let renewed = journal.file_key(&path);
+        drop(journal);
+        let (journal, went_on) = open(folder.path(), b"put a");
+        assert!(went_on && journal.was_committing().is_none());
+        assert!(renewed != key && renewed == journal.file_key(&path));
+    }
+
+    #[test]
+    fn what_nobody_went_on_with_for_a_month_is_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, _) = open(folder.path(), b"put a");
+        let file = journal.file.clone();
+        drop(journal);
+        let age = |age: Duration| {
+            let file = OpenOptions::new().write(true).open(&file).expect("there");
+            file.set_modified(SystemTime::now() - age).expect("set");
+        };
+        age(KEPT_FOR - Duration::from_secs(3600));
+        let _ = open(folder.path(), b"put b");
+        assert!(file.exists());
+        age(KEPT_FOR + Duration::from_secs(3600));
+        let _ = open(folder.path(), b"put b");
+        assert!(!file.exists());
     }
 
     #[test]
@@ -216,6 +339,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (journal, _) = open(folder.path(), b"put a");
         let file = journal.file.clone();
+        drop(journal);
         for broken in ["", "{", "{\"format\":2}", "[]"] {
             fs::write(&file, broken).expect("written");
             let error = Journal::open(folder.path(), &GENESIS, 3, b"put a").expect_err("broken");
@@ -230,7 +354,7 @@ mod tests {
         let below = folder.path().join("uploads");
         let (journal, _) = open(&below, b"put a");
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!((mode(&journal.file), mode(&below)), (0o600, 0o700));
+        assert_eq!((mode(&journal.file), mode(&journal.lock.path), mode(&below)), (0o600, 0o600, 0o700));
         assert!(!format!("{journal:?}").contains(journal.stored.seed.as_str()));
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `cairn contract build`: from a crate to a bundle that the chain takes.
+//! `cairn contract new` and `build`: from nothing to a bundle that the chain takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cairn_contract::build::{build, Error, Options};
 use clap::Args;
@@ -22,6 +22,25 @@ a third shorter, and deposits with it.
 Examples:
   cairn contract build
   cairn contract build contracts/tip-jar --out .";
+
+pub const NEW_HELP: &str = "\
+Then, in its folder: `cargo test`, and `cairn contract build`.
+
+Examples:
+  cairn contract new my-jar
+  cairn contract new my-jar --path contracts/my-jar";
+
+/// Makes a crate to begin with.
+pub fn new(name: &str, path: Option<&Path>) -> Result<Report> {
+    let folder = cairn_contract::new::new(name, path).map_err(|error| match error {
+        Error::Name { .. } => usage_with_remedy(error.to_string(), "choose another name"),
+        _ => failed(error.to_string(), "name another folder by --path"),
+    })?;
+    let folder = folder.display().to_string();
+    let rows =
+        [("contract", name.into()), ("folder", folder.clone()), ("next", format!("cairn contract build {folder}"))];
+    Ok(Report::new(fields(rows), json!({ "name": name, "folder": folder })))
+}
 
 /// What to build.
 #[derive(Args, Debug)]

@@ -68,11 +68,18 @@ impl Meter {
         Meter { shown, done: Arc::default() }
     }
 
-    /// How much it will be.
-    pub fn total(&self, total: u64) {
+    /// Begins, or begins again: so much it will be, and nothing of it is done.
+    pub fn begin(&self, total: u64) {
+        self.done.store(0, Ordering::Relaxed);
         match &self.shown {
-            Shown::Bar(bar) => bar.set_length(total),
-            Shown::Lines { state, .. } => state.lock().unwrap_or_else(PoisonError::into_inner).total = total,
+            Shown::Bar(bar) => {
+                bar.reset();
+                bar.set_length(total);
+            },
+            Shown::Lines { state, .. } => {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                (state.total, state.since) = (total, Instant::now());
+            },
             Shown::Nothing => {},
         }
     }
@@ -194,7 +201,7 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
         let (meter, sent, known) = (meter.clone(), Arc::clone(&sent), Arc::clone(&known));
         let stored_ms = Arc::clone(&stored_ms);
         Arc::new(move |event: Event| match event {
-            Event::Total { bytes } => meter.total(bytes),
+            Event::Total { bytes } => meter.begin(bytes),
             Event::Read { bytes } => meter.add(bytes),
             Event::Stored { bytes, known: true, .. } => {
                 known.fetch_add(bytes, Ordering::Relaxed);
@@ -207,7 +214,7 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
             },
             Event::Checkpoint => {
                 stored_ms.store(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                meter.say("stored; waiting for the checkpoint to be final");
+                meter.say("stored; the checkpoint is sent, and has to become final");
             },
             Event::LeftBehind { stripes } => meter.say(&format!(
                 "vaults have signed for {stripes} stripes that nobody has committed yet; waiting whether somebody does"
@@ -227,9 +234,6 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
     let result = commit(&opened.session, opened.drive, plan, &writer, &journals).await;
     meter.finish();
     let committed = result.map_err(drive_error)?;
-    if committed.was_done {
-        context.output.note("an earlier run of this command had done it already");
-    }
     Ok(Carried {
         committed,
         read_bytes: meter.done(),

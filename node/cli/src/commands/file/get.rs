@@ -4,6 +4,7 @@
 
 use std::{fs, io::Write, path::Path, sync::Arc};
 
+use anyhow::Context as _;
 use cairn_drive::{
     download::{download_all, Wanted},
     live,
@@ -112,12 +113,15 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         let file = tree.file(path).map_err(|error| drive_error(error.into()))?.clone();
         let name = path.name().unwrap_or_default();
         let to = if args.destination.is_dir() { args.destination.join(name) } else { args.destination.clone() };
+        if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            return Err(usage_with_remedy(format!("{} is no folder", folder.display()), "make it first"));
+        }
         files.push(Wanted { name: path.to_string(), file, to });
     }
     let total: u64 = files.iter().map(|wanted| wanted.file.size).sum();
     let meter = Meter::new(context, "getting", total);
     for folder in folders {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     let count = files.len();
     let result = get_all(contents, files, &meter).await;

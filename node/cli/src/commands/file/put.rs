@@ -2,7 +2,10 @@
 
 //! Putting files into a drive.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use cairn_drive::{
     manifest::{Change, Tree, NOW_MS},
@@ -32,7 +35,7 @@ pub async fn put(context: &Context, args: Put) -> Result<Report> {
     let tree = opened.drive.contents().tree();
     let into = to.is_directory || tree.is_directory(&to.path) || sources.len() > 1;
     let mut plan = Plan { command: command(id, sources, &to, into)?, ..Plan::default() };
-    let mut skipped = 0;
+    let mut skipped = Vec::new();
     for source in sources {
         if source == "-" {
             if into {
@@ -46,23 +49,57 @@ pub async fn put(context: &Context, args: Put) -> Result<Report> {
             plan.steps.push(Step::Put(PutFile { path: to.path.clone(), source, size: None, modified_ms, mode: 0o644 }));
             continue;
         }
-        skipped += add(&mut plan, Path::new(source), &to.path, into, args.recursive, tree)?;
+        skipped.extend(add(&mut plan, Path::new(source), &to.path, into, args.recursive, tree)?);
     }
-    let count = plan.steps.iter().filter(|step| matches!(step, Step::Put(_))).count();
+    let count = different(&plan)?;
     let carried = carry(context, opened, plan, &args.state, Carry::putting()).await?;
-    if skipped > 0 {
-        context.output.warn(&format!("{skipped} symbolic links and special files were left out"));
+    if let Some(text) = left_out(&skipped) {
+        context.output.warn(&text);
     }
     let mut json = carried.json(id);
     json["files"] = count.into();
-    json["skipped"] = skipped.into();
-    let text = format!(
-        "stored {count} {}, {}, in version {} of drive {id}",
-        if count == 1 { "file" } else { "files" },
-        format_bytes(carried.read_bytes),
-        carried.committed.version
-    );
-    Ok(Report::new(text, json!(json)))
+    json["skipped"] = json!(names(&skipped));
+    let files = format!("{count} {}", if count == 1 { "file" } else { "files" });
+    let version = format!("in version {} of drive {id}", carried.committed.version);
+    let text = if carried.committed.was_done {
+        format!("an earlier run of this command had stored {files} already, {version}")
+    } else {
+        format!("stored {files}, {}, {version}", format_bytes(carried.read_bytes))
+    };
+    Ok(Report::new(text, json))
+}
+
+/// How many files are put, each at a place of its own: whatever came second would be all that is there.
+fn different(plan: &Plan) -> Result<usize> {
+    let mut places = HashMap::new();
+    for step in &plan.steps {
+        let Step::Put(put) = step else { continue };
+        if let Some(other) = places.insert(&put.path, &put.source) {
+            let shown = |source: &PutSource| match source {
+                PutSource::File(path) => path.display().to_string(),
+                _ => "what comes from standard input".into(),
+            };
+            return Err(usage_with_remedy(
+                format!("{} and {} would both be {}", shown(other), shown(&put.source), put.path),
+                "put them one by one, each to a path of its own",
+            ));
+        }
+    }
+    Ok(places.len())
+}
+
+/// Paths, for people and programs.
+pub fn names(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.display().to_string()).collect()
+}
+
+/// What to say of what can't be in a drive: the first of it by name.
+pub fn left_out(skipped: &[PathBuf]) -> Option<String> {
+    let first = names(&skipped[..skipped.len().min(5)]);
+    let more = if skipped.len() > first.len() { ", ..." } else { "" };
+    (!first.is_empty()).then(|| {
+        format!("left out, since they are symbolic links or special files ({}): {}{more}", skipped.len(), first.join(", "))
+    })
 }
 
 /// What names the command: the same sources, as they are called from anywhere, to the same place.
@@ -75,22 +112,29 @@ fn command(drive: u64, sources: &[String], to: &Place, into: bool) -> Result<Vec
     Ok(format!("put {drive} {sources:?} {} {into}", to.path).into_bytes())
 }
 
-/// Adds a file, or a folder with what is in it; returns how many things were left out.
-fn add(plan: &mut Plan, source: &Path, to: &DrivePath, into: bool, recursive: bool, tree: &Tree) -> Result<usize> {
+/// Adds a file, or a folder with what is in it; returns what was left out.
+fn add(
+    plan: &mut Plan,
+    source: &Path,
+    to: &DrivePath,
+    into: bool,
+    recursive: bool,
+    tree: &Tree,
+) -> Result<Vec<PathBuf>> {
     let shown = source.display();
     let target = || {
         if !into {
             return Ok(to.clone());
         }
-        // `.` and `..` have no name of their own.
-        let full = source.canonicalize()?;
+        // `.` and `..` have no name of their own. A link has: what it leads to may be called anything.
+        let full = if source.file_name().is_some() { source.to_path_buf() } else { source.canonicalize()? };
         let name = full.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| usage(format!("{shown} has no name that a drive can have")))?;
         to.join(name).map_err(|error| drive_error(error.into()))
     };
     if let Some(file) = local_file(source).map_err(drive_error)? {
         plan.steps.push(put_step(target()?, file));
-        return Ok(0);
+        return Ok(Vec::new());
     }
     if !source.is_dir() {
         return Err(usage(format!("{shown} is no ordinary file")));
@@ -109,7 +153,7 @@ fn add(plan: &mut Plan, source: &Path, to: &DrivePath, into: bool, recursive: bo
     for (path, file) in local.files {
         plan.steps.push(put_step(below(&path)?, file));
     }
-    Ok(local.skipped.len())
+    Ok(local.skipped)
 }
 
 /// A step that puts a file on this machine.

@@ -2,8 +2,12 @@
 
 //! Making a folder and a directory of a drive alike.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context as _;
 use cairn_drive::{
     download::Wanted,
     manifest::{Change, Entry, NOW_MS},
@@ -15,7 +19,7 @@ use serde_json::{json, Value};
 use super::{
     carry::{carry, note_failures, Carry, Meter},
     get::get_all,
-    put::put_step,
+    put::{left_out, names, put_step},
     Sync,
 };
 use crate::{
@@ -51,11 +55,11 @@ async fn up(context: &Context, args: &Sync, place: Place) -> Result<Report> {
     let opened = open(context, id, &args.state).await?;
     let mut local = scan_folder(folder)?;
     let difference = to_drive(&local, opened.drive.contents().tree(), &place.path).map_err(drive_error)?;
-    let skipped = local.skipped.len();
+    let skipped = std::mem::take(&mut local.skipped);
     let changes =
         !difference.copy.is_empty() || !difference.make.is_empty() || args.delete && !difference.extra.is_empty();
     if args.dry_run || !changes {
-        return Ok(report(id, &difference, args, skipped, None));
+        return Ok(report(id, &difference, args, &skipped, None));
     }
     let below = |path: &DrivePath| place.path.join(path.as_str()).map_err(|error| drive_error(error.into()));
     let command = format!("sync {id} {:?} {} {}", std::path::absolute(folder)?, place.path, args.delete);
@@ -76,7 +80,7 @@ async fn up(context: &Context, args: &Sync, place: Place) -> Result<Report> {
         }
     }
     let carried = carry(context, opened, plan, &args.state, Carry::putting()).await?;
-    Ok(report(id, &difference, args, skipped, Some(carried.json(id))))
+    Ok(report(id, &difference, args, &skipped, Some(carried.json(id))))
 }
 
 /// A folder where the drive has a file, or a file where it has a directory, needs `--delete`: something has to go for it.
@@ -95,6 +99,20 @@ fn replaced(difference: &Difference, local: &LocalTree, opened: &Opened, at: &Dr
     Ok(())
 }
 
+/// What is a link here, or no file at all, isn't written through and isn't replaced: what it leads to is somebody else's.
+fn nothing_through_links(difference: &Difference, local: &LocalTree, folder: &Path) -> Result<()> {
+    for path in difference.copy.iter().chain(&difference.make) {
+        let to = folder.join(path.as_str());
+        if let Some(link) = local.skipped.iter().find(|link| to.starts_with(link)) {
+            return Err(usage_with_remedy(
+                format!("{} would be written, but {} is a symbolic link or special file", to.display(), link.display()),
+                "remove it, or sync to another folder",
+            ));
+        }
+    }
+    Ok(())
+}
+
 async fn down(context: &Context, args: &Sync, place: Place) -> Result<Report> {
     let folder = Path::new(&args.to);
     let id = find(context, place.drive.as_deref(), &args.state).await?;
@@ -105,12 +123,13 @@ async fn down(context: &Context, args: &Sync, place: Place) -> Result<Report> {
         return Err(usage(format!("{} is no directory in drive {id}", place.path)));
     }
     if !folder.exists() && !args.dry_run {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
     let local = if folder.exists() { scan_folder(folder)? } else { LocalTree::default() };
     let difference = to_local(&local, tree, &place.path).map_err(drive_error)?;
+    nothing_through_links(&difference, &local, folder)?;
     if args.dry_run {
-        return Ok(report(id, &difference, args, local.skipped.len(), None));
+        return Ok(report(id, &difference, args, &local.skipped, None));
     }
     if args.delete {
         if !difference.extra.is_empty() {
@@ -131,7 +150,8 @@ async fn down(context: &Context, args: &Sync, place: Place) -> Result<Report> {
         }
     }
     for path in &difference.make {
-        fs::create_dir_all(folder.join(path.as_str()))?;
+        let made = folder.join(path.as_str());
+        fs::create_dir_all(&made).with_context(|| made.display().to_string())?;
     }
     let mut files = Vec::new();
     for path in &difference.copy {
@@ -144,10 +164,10 @@ async fn down(context: &Context, args: &Sync, place: Place) -> Result<Report> {
     meter.finish();
     note_failures(context, contents.reader().vaults());
     result.map_err(drive_error)?;
-    Ok(report(id, &difference, args, local.skipped.len(), Some(json!({ "drive": id }))))
+    Ok(report(id, &difference, args, &local.skipped, Some(json!({ "drive": id }))))
 }
 
-fn report(drive: u64, difference: &Difference, args: &Sync, skipped: usize, done: Option<Value>) -> Report {
+fn report(drive: u64, difference: &Difference, args: &Sync, skipped: &[PathBuf], done: Option<Value>) -> Report {
     let removed = if args.delete { difference.extra.len() } else { 0 };
     let Difference { copy, make, same, .. } = difference;
     let mut text = format!(
@@ -159,8 +179,9 @@ fn report(drive: u64, difference: &Difference, args: &Sync, skipped: usize, done
     if !args.delete && !difference.extra.is_empty() {
         text += &format!("\n{} are only in {}; --delete removes them", difference.extra.len(), args.to);
     }
-    if skipped > 0 {
-        text += &format!("\n{skipped} symbolic links and special files were left out");
+    if let Some(left_out) = left_out(skipped) {
+        text += "\n";
+        text += &left_out;
     }
     let list = |paths: &[DrivePath]| paths.iter().map(|path| path.as_str().to_string()).collect::<Vec<_>>();
     let mut json = done.unwrap_or_else(|| json!({ "drive": drive }));
@@ -168,7 +189,7 @@ fn report(drive: u64, difference: &Difference, args: &Sync, skipped: usize, done
     json["made"] = json!(list(make));
     json["removed"] = json!(if args.delete { list(&difference.extra) } else { Vec::new() });
     json["alike"] = json!(same);
-    json["skipped"] = json!(skipped);
+    json["skipped"] = json!(names(skipped));
     json["dry_run"] = json!(args.dry_run);
     Report::new(text, json)
 }
