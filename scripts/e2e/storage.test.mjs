@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cli, EXIT } from './lib/cli.mjs';
@@ -128,6 +128,58 @@ describe('storage', { timeout: seconds(1800) }, () => {
     assert.ok((await driveStatus()).version > before);
     await get(`${drive}:/long`, file('long-again'));
     assert.equal(await hashOf(file('long-again')), await hashOf(path));
+  });
+
+  test('a put whose program is killed once the chain has it: the same words later store what the file has then', async () => {
+    const path = file('report');
+    /** Puts it, and kills the program while its checkpoint becomes final; the chain takes that. */
+    const putAndKill = async () => {
+      const { version } = await driveStatus();
+      const args = ['--url', cli.url, 'put', path, `${drive}:/report`, ...AS_ALICE];
+      const child = spawn(binary('cairn'), args, { env: cli.env, stdio: ['ignore', 'ignore', 'pipe'] });
+      const ended = new Promise((resolve) => { child.once('exit', resolve); });
+      await new Promise((resolve) => {
+        let text = '';
+        child.stderr.on('data', (data) => { if ((text += data).includes('the checkpoint is sent')) resolve(); });
+        child.once('exit', resolve);
+      });
+      await sleep(1000);
+      child.kill('SIGKILL');
+      await ended;
+      await until('the chain has it', async () => (await driveStatus()).version > version);
+    };
+    writeFileSync(path, 'version one');
+    await putAndKill();
+    writeFileSync(path, 'version two');
+    const stored = await put(path, `${drive}:/report`);
+    assert.equal(stored.was_done, false);
+    await get(`${drive}:/report`, file('report-again'));
+    assert.equal(readFileSync(file('report-again'), 'utf8'), 'version two');
+    // What was removed meanwhile isn't there because it once was.
+    await putAndKill();
+    await cli.ok('rm', `${drive}:/report`, ...AS_ALICE);
+    assert.equal((await put(path, `${drive}:/report`)).was_done, false);
+    await get(`${drive}:/report`, file('report-again'));
+  });
+
+  test('two files of one name, and links, lead nowhere that nobody meant', async () => {
+    for (const folder of ['one', 'two', 'outside', 'here']) mkdirSync(file(folder));
+    writeFileSync(file('one/same'), '1');
+    writeFileSync(file('two/same'), '2');
+    const both = await cli.run('put', file('one/same'), file('two/same'), `${drive}:/both/`, ...AS_ALICE);
+    assert.equal(both.code, EXIT.usage);
+    assert.match(both.stdout + both.stderr, /one\/same and .*two\/same would both be/);
+    symlinkSync(file('one/same'), file('latest'));
+    await put(file('latest'), file('two/same'), `${drive}:/linked/sub/`);
+    const { entries } = await cli.ok('ls', '-R', `${drive}:/linked`, ...AS_ALICE);
+    assert.deepEqual(entries.map(({ name }) => name).sort(), ['sub', 'sub/latest', 'sub/same']);
+    symlinkSync(file('outside'), file('here/sub'));
+    for (const more of [[], ['--delete']]) {
+      const through = await cli.run('sync', `${drive}:/linked`, file('here'), ...more, ...AS_ALICE);
+      assert.equal(through.code, EXIT.usage);
+      assert.match(through.stdout + through.stderr, /symbolic link/);
+    }
+    assert.deepEqual(readdirSync(file('outside')), []);
   });
 
   test('what is moved, removed and overwritten is so, and older versions stay readable', async () => {

@@ -25,6 +25,8 @@ pub enum Subcommand {
     /// Make, show and store account, session and node keys
     #[command(subcommand)]
     #[command(mut_subcommand("generate-node-key", require_chain_for_key_directory))]
+    #[command(mut_subcommand("insert", |command| command.mut_arg("suri", |argument| argument.value_parser(secret_uri))))]
+    #[command(mut_subcommand("inspect", |command| command.mut_arg("uri", |argument| argument.value_parser(secret_uri))))]
     Key(KeySubcommand),
 
     /// Write a chain specification to standard output (see also `export-chain-spec`)
@@ -82,6 +84,15 @@ fn require_chain_for_key_directory(command: clap::Command) -> clap::Command {
         .mut_arg("default_base_path", |argument| argument.requires("chain"))
 }
 
+/// Where a path is given that has no file, the SDK derives a key from the development phrase by it: one that everybody can make.
+fn secret_uri(text: &str) -> Result<String, String> {
+    let is_path = text.contains('/') && !text.contains(' ') && !text.starts_with("//") && !text.starts_with("0x");
+    if is_path && !std::path::Path::new(text).is_file() {
+        return Err("there is no such file; development keys are written with two slashes, like //Alice".into());
+    }
+    Ok(text.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +112,27 @@ mod tests {
         let cli = parse("cairn-node --validator --chain local --alice").unwrap();
         assert!(cli.subcommand.is_none());
         assert!(cli.run.validator && cli.run.alice);
+    }
+
+    #[test]
+    fn a_path_without_a_file_is_no_key() {
+        let insert = "cairn-node key insert --chain local --scheme sr25519 --key-type babe --suri";
+        for wrong in ["/nonexistent/babe.txt", "keys/babe.txt", "./babe.txt", "/Alice"] {
+            let error = parse(&format!("{insert} {wrong}")).unwrap_err().to_string();
+            assert!(error.contains("there is no such file"), "{error}");
+            parse(&format!("cairn-node key inspect {wrong}")).unwrap_err();
+        }
+        for right in ["//Alice", "//Alice//babe/0", "0x0101//a", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+            parse(&format!("{insert} {right}")).unwrap();
+            parse(&format!("cairn-node key inspect {right}")).unwrap();
+        }
+        let phrase = [
+            "cairn-node",
+            "key",
+            "inspect",
+            "bottom drive obey lake curtain smoke basket hold race lonely fit walk//a/b",
+        ];
+        Cli::try_parse_from(phrase).unwrap();
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::{
     args::GlobalArgs,
     failure::{usage, usage_with_remedy, Result},
+    keystore::read_text,
 };
 
 /// The node on this machine.
@@ -218,15 +219,12 @@ fn base_dir(env: Env<'_>, variable: &'static str, below_home: &str) -> Result<Pa
 fn read_file(path: &Setting<PathBuf>) -> Result<(File, bool)> {
     let shown = path.value.display();
     let wrong = |reason: String| usage_with_remedy(format!("configuration file {shown}: {reason}"), KEYS);
-    match std::fs::metadata(&path.value) {
+    let text = match read_text(&path.value, FILE_LEN_MAX, "a configuration") {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.origin == Origin::Default => {
             return Ok((File::default(), false))
         },
-        Err(error) => return Err(wrong(error.to_string())),
-        Ok(meta) if meta.len() > FILE_LEN_MAX => return Err(wrong("it is too big".into())),
-        Ok(_) => {},
-    }
-    let text = std::fs::read_to_string(&path.value).map_err(|error| wrong(error.to_string()))?;
+        read => read.map_err(|error| wrong(error.to_string()))?,
+    };
     let file = toml::from_str(&text).map_err(|error| wrong(error.message().to_string()))?;
     Ok((file, true))
 }

@@ -181,11 +181,7 @@ async fn moves_on(session: &Session, drive: &Drive, within: std::time::Duration)
 
 /// Whether the chain has what a journal was about to commit, and the command means that still. If it means something else by now,
 /// as when a source was changed since, the journal begins anew: it is the next command with the same words.
-async fn done_already(
-    drive: &Drive,
-    plan: &Plan,
-    journal: &mut Journal,
-) -> Result<Option<Committed>, DriveError> {
+async fn done_already(drive: &Drive, plan: &Plan, journal: &mut Journal) -> Result<Option<Committed>, DriveError> {
     let Some(noted) = journal.was_committing().filter(|noted| noted.version <= drive.state.version) else {
         return Ok(None);
     };

@@ -19,13 +19,23 @@ use futures::{future::BoxFuture, FutureExt};
 pub struct ChainError {
     /// What is known.
     pub message: String,
+    /// The error's short name, as the chain's pallets have it.
+    pub code: String,
     /// The same may succeed later.
     pub is_temporary: bool,
 }
 
+impl ChainError {
+    /// What was answered is no challenge of the chain as it is now: the block that asked was undone, or its time is over.
+    pub fn is_past_challenge(&self) -> bool {
+        self.code == "Storage::ChallengeUnknown"
+    }
+}
+
 impl From<cairn_client::Error> for ChainError {
     fn from(error: cairn_client::Error) -> Self {
-        ChainError { message: error.to_string(), is_temporary: !matches!(error.retry(), Retry::Never) }
+        let (message, code) = (error.to_string(), error.code().into());
+        ChainError { message, code, is_temporary: !matches!(error.retry(), Retry::Never) }
     }
 }
 

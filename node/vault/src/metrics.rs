@@ -58,6 +58,8 @@ metrics! {
     challenges_proven_total: counter,
     /// Challenges that couldn't be answered when it was tried; the same one counts each time.
     challenges_failed_total: counter,
+    /// Answers that came when the challenge wasn't the chain's any more: its block was undone, or its time over.
+    challenges_past_total: counter,
     /// Disputes against this vault that were answered.
     disputes_answered_total: counter,
     /// Disputes against this vault that couldn't be answered when it was tried.

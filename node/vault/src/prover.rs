@@ -96,6 +96,12 @@ impl Prover {
                             self.answered().challenge = Some(id);
                             tracing::debug!(turn_block, "a challenge was answered");
                         },
+                        // No fault of this vault's: what was asked in its place is looked for.
+                        Err(ProveError::Chain(error)) if error.is_past_challenge() => {
+                            add(&self.metrics.challenges_past_total, 1);
+                            tracing::info!(turn_block, "a challenge was answered that isn't the chain's any more");
+                            continue;
+                        },
                         Err(_) => add(&self.metrics.challenges_failed_total, 1),
                     }
                     result = answered;

@@ -69,6 +69,25 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            StartError::Data(DataError::InUse(_)) => "stop the other, or give this one its own folder by --data",
+            StartError::Data(_) => "mend that, or name the vault's own folder by --data",
+            StartError::Store(_) => {
+                "see whether the disk is whole and can be written. If the index is beyond repair, move the folder `store` away and keep \
+                 the service key: the vault takes what it had from the others of its groups"
+            },
+            StartError::Key(_) => "name the vault's own folder by --data, or register a new key with `cairn vault update --new-key`",
+            StartError::Chain(_) => "check the node at --url",
+            StartError::NotRegistered => "register it, or name another account by --account",
+            StartError::OtherKey => "`cairn vault status` shows the key that the chain names",
+            StartError::Listen { .. } => "name another address by --listen, or stop what listens there",
+        }
+    }
+}
+
 /// How long work at the disk may go on when a vault has stopped, and how often it is looked whether it does.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 const CLOSE_EVERY: Duration = Duration::from_millis(5);

@@ -115,7 +115,9 @@ impl Put {
             PutSource::File(path) => File::open(path)
                 .and_then(|file| Commitment::of_reader(file, &stored.key))
                 .map_err(DriveError::io(path.display().to_string()))?,
-            PutSource::Bytes(bytes) => Commitment::of_reader(&bytes[..], &stored.key).map_err(DriveError::io("memory"))?,
+            PutSource::Bytes(bytes) => {
+                Commitment::of_reader(&bytes[..], &stored.key).map_err(DriveError::io("memory"))?
+            },
             PutSource::Stream(_) => return Ok(false),
         };
         Ok(commitment == stored.commitment)

@@ -44,7 +44,7 @@ pub struct Journal {
     stored: Stored,
     /// What was about to be committed is of this run.
     of_this_run: bool,
-    lock: Lock,
+    _lock: Lock,
 }
 
 /// Held while a process has a command's journal.
@@ -146,7 +146,7 @@ impl Journal {
             {
                 return Err(wrong("it is of another program version or drive".into()));
             }
-            return Ok((Journal { file, stored, of_this_run: false, lock }, true));
+            return Ok((Journal { file, stored, of_this_run: false, _lock: lock }, true));
         }
         let stored = Stored {
             format: FORMAT,
@@ -157,7 +157,7 @@ impl Journal {
             started_ms: to_ms(SystemTime::now()),
             committing: None,
         };
-        let journal = Journal { file, stored, of_this_run: false, lock };
+        let journal = Journal { file, stored, of_this_run: false, _lock: lock };
         journal.store()?;
         Ok((journal, false))
     }
@@ -354,7 +354,10 @@ mod tests {
         let below = folder.path().join("uploads");
         let (journal, _) = open(&below, b"put a");
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!((mode(&journal.file), mode(&journal.lock.path), mode(&below)), (0o600, 0o600, 0o700));
+        assert_eq!(
+            (mode(&journal.file), mode(&journal.file.with_extension("lock")), mode(&below)),
+            (0o600, 0o600, 0o700)
+        );
         assert!(!format!("{journal:?}").contains(journal.stored.seed.as_str()));
     }
 }

@@ -89,7 +89,7 @@ struct View {
 }
 
 fn refused(message: &str) -> ChainError {
-    ChainError { message: message.into(), is_temporary: false }
+    ChainError { message: message.into(), code: message.into(), is_temporary: false }
 }
 
 impl View {
@@ -102,7 +102,7 @@ impl View {
         match action {
             Action::Prove { challenge: id, proofs } => {
                 let open = state.challenges.get(&account.0).filter(|open| open.id() == *id);
-                let challenge = open.ok_or_else(|| refused("no such challenge"))?;
+                let challenge = open.ok_or_else(|| refused("Storage::ChallengeUnknown"))?;
                 let fits = proofs.len() == challenge.targets.len();
                 let shown = |(target, proof): (&Target, &cairn_primitives::storage::ChunkProof)| {
                     proof.verify(&target.root, target.units, target.chunk).is_ok()

@@ -17,7 +17,7 @@ use crate::{
     config::process_env,
     context::Context,
     failure::{usage, usage_with_remedy, Result},
-    keystore::{check_name, random, write_new, AccountFile, ScryptParams, FILE_LEN_MAX, PRIVATE},
+    keystore::{check_name, random, read_text, write_new, AccountFile, ScryptParams, FILE_LEN_MAX, PRIVATE},
     output::{fields, to_stderr, Report},
     secrets::{self, Secret},
 };
@@ -120,11 +120,8 @@ fn from_phrase(text: &Secret) -> Result<Keypair> {
 
 fn from_wallet(context: &Context, path: &Path) -> Result<Keypair> {
     let shown = path.display();
-    let length = std::fs::metadata(path).map_err(|error| usage(format!("can't read {shown}: {error}")))?.len();
-    if length > FILE_LEN_MAX {
-        return Err(usage(format!("{shown} is too big to be an account")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| usage(format!("can't read {shown}: {error}")))?;
+    let text = read_text(path, FILE_LEN_MAX, "an account");
+    let text = text.map_err(|error| usage(format!("can't read {shown}: {error}")))?;
     let file = AccountFile::from_json(&text).with_context(|| shown.to_string())?;
     let label = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let passphrase = secrets::passphrase(&label, &context.settings, &process_env, &context.output)?;

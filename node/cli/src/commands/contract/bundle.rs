@@ -3,7 +3,7 @@
 //! Contracts' files: `.wasm`, and the `.contract` bundles of ink! (JSON: code as hex, and the names of what can be
 //! called).
 
-use std::path::Path;
+use std::{fs::File, io::Read, path::Path};
 
 use cairn_contract::abi::{Abi, Kind};
 use serde::Deserialize;
@@ -62,10 +62,12 @@ impl Bundle {
     pub fn load(path: &Path) -> Result<Self> {
         let shown = path.display();
         let unreadable = |error: std::io::Error| usage(format!("can't read {shown}: {error}"));
-        if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_LEN_MAX {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes));
+        if read.map_err(unreadable)? as u64 > FILE_LEN_MAX {
             return Err(usage(format!("{shown} is too big to be a contract")));
         }
-        Self::parse(&std::fs::read(path).map_err(unreadable)?).map_err(|error| error.context(shown.to_string()))
+        Self::parse(&bytes).map_err(|error| error.context(shown.to_string()))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {

@@ -95,6 +95,21 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
         },
     };
     let blocks = (escrow - escrow * u128::from(terms.reserve_ppm) / WHOLE_PPM) / rate.max(1);
+    if blocks < u128::from(terms.period_blocks) {
+        return Err(refused(
+            "Storage::EscrowTooSmall",
+            format!(
+                "an escrow of {} doesn't pay a full drive for the {} blocks between two proofs",
+                token.format(escrow),
+                terms.period_blocks
+            ),
+            format!(
+                "pay in {} at least, or ask for less with --capacity",
+                token.format(escrow_for(rate, terms.period_blocks.into(), &terms))
+            ),
+        ));
+    }
+    let reserve = f64::from(terms.reserve_ppm) / 10_000.0;
     let lasts = block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
     let deposit = terms.drive_deposit.saturating_add(terms.slot_deposit.saturating_mul(coding.slots().into()));
     let shown = if name.is_empty() { String::new() } else { format!(" {name}") };
@@ -106,7 +121,11 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
         .detail("price", format!("{} for a GiB of a slot and {} blocks", token.format(price), terms.period_blocks))
         .detail(
             "escrow",
-            format!("{}; lasts {} with the drive full, longer with less", token.format(escrow), human(lasts)),
+            format!(
+                "{}, of which {reserve}% go to the reserve that pays for repairs; lasts {} with the drive full, longer with less",
+                token.format(escrow),
+                human(lasts)
+            ),
         )
         .detail("deposit", token.format(deposit));
     let done = spend(context, &signer, plan).await?;

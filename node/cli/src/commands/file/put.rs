@@ -98,7 +98,11 @@ pub fn left_out(skipped: &[PathBuf]) -> Option<String> {
     let first = names(&skipped[..skipped.len().min(5)]);
     let more = if skipped.len() > first.len() { ", ..." } else { "" };
     (!first.is_empty()).then(|| {
-        format!("left out, since they are symbolic links or special files ({}): {}{more}", skipped.len(), first.join(", "))
+        format!(
+            "left out, since they are symbolic links or special files ({}): {}{more}",
+            skipped.len(),
+            first.join(", ")
+        )
     })
 }
 

@@ -14,11 +14,17 @@ use crate::{
     spend::{spend, Plan},
 };
 
+/// Years that a name can be had for at most.
+const YEARS_MAX: u8 = 10;
+
 /// Shows what a name costs.
 pub async fn price(context: &Context, name: &str, years: u8) -> Result<Report> {
     let label = Place::label(name)?;
     let token = context.token().await?;
     let view = context.client().await?.best().await?;
+    if !(1..=YEARS_MAX).contains(&years) {
+        return Err(wrong_years(&label, years));
+    }
     let price = view.name_price(&label, years).await?;
     let taken = view.resolve_name(&label).await?.is_some();
     let shown = price.map_or_else(|| "not for sale".to_string(), |price| token.format(price));
@@ -84,7 +90,7 @@ pub fn counted(years: u8) -> String {
 
 /// The chain names no price.
 pub fn wrong_years(label: &Label, years: u8) -> anyhow::Error {
-    usage(format!("{label}.cairn can't be had for {}: it is 1 to 10 years in all, and labels of 1 or 2 bytes and reserved ones are governance's to give", counted(years)))
+    usage(format!("{label}.cairn can't be had for {}: it is 1 to {YEARS_MAX} years in all, and labels of 1 or 2 bytes and reserved ones are governance's to give", counted(years)))
 }
 
 /// There is no such name.

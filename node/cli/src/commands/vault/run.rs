@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     failure::{failed, Result},
     output::Report,
-    size::parse_bytes,
+    size::{format_bytes, parse_bytes},
 };
 
 /// Where a vault listens if nothing else is said.
@@ -38,10 +38,18 @@ pub async fn run(context: &Context, args: &Run) -> Result<Report> {
         .await
         .map_err(|error| failed(error.to_string(), "check the node at --url"))?;
     let progress = context.output.progress("opening the store");
-    let vault = Vault::start(config, Arc::new(chain))
-        .await
-        .map_err(|error| failed(error.to_string(), "`cairn vault status` shows what the chain knows; see --data"))?;
+    let vault =
+        Vault::start(config, Arc::new(chain)).await.map_err(|error| failed(error.to_string(), error.remedy()))?;
     drop(progress);
+    match vault.store().room() {
+        Ok((0, total)) => context.output.warn(&format!(
+            "this vault can take nothing: less is free of its disk's {} than the reserve (--reserve {})",
+            format_bytes(total),
+            args.reserve
+        )),
+        Ok(_) => {},
+        Err(error) => context.output.warn(&format!("it isn't known how much is free: {error}")),
+    }
     for address in vault.addresses() {
         context.output.note(&format!("vault      {address}"));
     }
