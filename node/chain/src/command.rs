@@ -88,13 +88,19 @@ pub fn run() -> Result<()> {
 
 fn run_node(cli: &Cli) -> Result<()> {
     let chosen_port = cli.run.rpc_params.rpc_port.is_some();
-    cli.create_runner(&cli.run)?.run_node_until_exit(|mut config| async move {
+    let (hold, held) = std::sync::mpsc::channel();
+    let result = cli.create_runner(&cli.run)?.run_node_until_exit(|mut config| async move {
         if chosen_port {
             // Whoever named a port is going to look for the node there, and nowhere else.
             config.rpc.addr.iter_mut().flatten().for_each(|endpoint| endpoint.retry_random_port = false);
         }
-        service::start(config, &cli.storage_monitor).map_err(Error::Service)
-    })
+        let (task_manager, backend) = service::start(config, &cli.storage_monitor).map_err(Error::Service)?;
+        // The other end is below.
+        let _ = hold.send(backend);
+        Ok(task_manager)
+    });
+    held.try_iter().for_each(service::close);
+    result
 }
 
 fn run_key(cli: &Cli, command: &KeySubcommand) -> Result<()> {

@@ -37,7 +37,10 @@ use sc_service::{Configuration, Error, SpawnTasksParams, TaskManager};
 use sc_storage_monitor::StorageMonitorParams;
 use sc_telemetry::TelemetryHandle;
 use sp_keystore::KeystorePtr;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use substrate_prometheus_endpoint::Registry;
 
 /// Functions that the runtime may call in the node: the SDK's, and no others. A custom one would shut out every
@@ -83,13 +86,33 @@ impl Shared {
     }
 }
 
+/// How long a node that has stopped waits for those who still use its database, and how often it looks.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+const CLOSE_EVERY: Duration = Duration::from_millis(10);
+
+/// Waits until nobody else uses the database of a node that has stopped, and closes it.
+///
+/// The SDK runs off-chain workers in threads that it doesn't wait for. One that still reads while the program ends finds
+/// RocksDB's locks gone, and the process is aborted.
+pub fn close(backend: Arc<Backend>) {
+    let until = Instant::now() + CLOSE_MAX;
+    while Arc::strong_count(&backend) > 1 && Instant::now() < until {
+        std::thread::sleep(CLOSE_EVERY);
+    }
+    let others = Arc::strong_count(&backend) - 1;
+    if others > 0 {
+        log::warn!("The database is left open: {others} others use it still");
+    }
+}
+
 /// Starts a node: a validator or a full node, as the configuration says.
 ///
-/// The node runs for as long as the returned task manager lives, or until one of its essential tasks ends.
+/// The node runs for as long as the returned task manager lives, or until one of its essential tasks ends. After it the database
+/// is to be closed: see [`close`].
 ///
 /// # Errors
 /// When a part can't start: the database is locked or of another chain, an address is taken, the disk is nearly full.
-pub fn start(config: Configuration, storage: &StorageMonitorParams) -> Result<TaskManager, Error> {
+pub fn start(config: Configuration, storage: &StorageMonitorParams) -> Result<(TaskManager, Arc<Backend>), Error> {
     match config.network.network_backend {
         NetworkBackendType::Litep2p => start_on::<Litep2pNetworkBackend>(config, storage),
         NetworkBackendType::Libp2p => start_on::<NetworkWorker<Block, Hash>>(config, storage),
@@ -99,7 +122,7 @@ pub fn start(config: Configuration, storage: &StorageMonitorParams) -> Result<Ta
 fn start_on<Net: NetworkBackend<Block, Hash>>(
     config: Configuration,
     storage: &StorageMonitorParams,
-) -> Result<TaskManager, Error> {
+) -> Result<(TaskManager, Arc<Backend>), Error> {
     let (components, mut task_manager) = Components::new(&config)?;
     // Before anything is downloaded or authored.
     storage::watch(&config, storage, &task_manager)?;
@@ -135,7 +158,7 @@ fn start_on<Net: NetworkBackend<Block, Hash>>(
     discovery::start(discovery, &shared, &network.service, &task_manager);
     let peers = consensus::Peers { network: network.service, sync: network.sync, grandpa: network.grandpa };
     consensus::start(participation, consensus, &shared, peers, &task_manager)?;
-    Ok(task_manager)
+    Ok((task_manager, shared.backend))
 }
 
 fn rpc_deps(config: &Configuration, components: &Components) -> rpc::Deps {

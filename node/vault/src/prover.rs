@@ -100,7 +100,6 @@ impl Prover {
                         Err(ProveError::Chain(error)) if error.is_past_challenge() => {
                             add(&self.metrics.challenges_past_total, 1);
                             tracing::info!(turn_block, "a challenge was answered that isn't the chain's any more");
-                            continue;
                         },
                         Err(_) => add(&self.metrics.challenges_failed_total, 1),
                     }

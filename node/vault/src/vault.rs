@@ -23,7 +23,7 @@ use crate::{
     keeper::{turns, Keeper},
     known::Known,
     peers::Peers,
-    prover::Prover,
+    prover::{ProveError, Prover},
     rebuild::Rebuilder,
     scrubber::Scrubber,
     serve::{Server, Shared},
@@ -199,7 +199,9 @@ impl Vault {
                         let result = prover.prove().await;
                         // What was refused is not sent again in the same block: it costs a fee each time.
                         sleep(if result.is_ok() { poll } else { again }).await;
-                        quiet.log("a challenge isn't answered", result);
+                        // That is no fault, and the prover has said so.
+                        let is_past = matches!(&result, Err(ProveError::Chain(error)) if error.is_past_challenge());
+                        quiet.log("a challenge isn't answered", if is_past { Ok(()) } else { result });
                     }
                 }
             })),

@@ -246,7 +246,11 @@ fn forget_old(folder: &Path) -> std::io::Result<()> {
         let entry = entry?;
         // Another process may remove it meanwhile.
         let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else { continue };
-        if modified.elapsed().is_ok_and(|age| age > KEPT_FOR) {
+        if !modified.elapsed().is_ok_and(|age| age > KEPT_FOR) {
+            continue;
+        }
+        // Unless one has been at it for as long. The lock itself goes when it is let go.
+        if let Ok(Some(_lock)) = Lock::take(entry.path().with_extension("lock")) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -329,9 +333,14 @@ mod tests {
         age(KEPT_FOR - Duration::from_secs(3600));
         let _ = open(folder.path(), b"put b");
         assert!(file.exists());
+        let held = open(folder.path(), b"put a");
         age(KEPT_FOR + Duration::from_secs(3600));
         let _ = open(folder.path(), b"put b");
+        assert!(file.exists(), "somebody is at it");
+        drop(held);
+        let _ = open(folder.path(), b"put b");
         assert!(!file.exists());
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "the other journal, and no locks");
     }
 
     #[test]
