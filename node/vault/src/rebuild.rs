@@ -5,6 +5,10 @@
 //! Where another vault has the same shards (a copy, or the vault that leaves), they are copied; else `k` other shards of each
 //! stripe give the missing one. It goes on where it stopped.
 //!
+//! What a vault that is behind has beyond what it knows to be committed is a part of the log in most cases: it was too slow for the
+//! checkpoint, or was away when what it had signed for was committed. So it is gone on with, and given up only when others have
+//! something else there, or the root comes out wrong. Nobody else may have it any more.
+//!
 //! # Correctness
 //! Each shard that comes is checked against the id that its vault told, and the ids that each vault told add up to the root that
 //! the chain has of its slot, or that vault is not asked again. What was rebuilt is used only if its own root is the chain's.
@@ -42,6 +46,9 @@ pub(crate) enum RebuildError {
         /// So many must.
         needed: usize,
     },
+    /// What others have up to the log's end is something else.
+    #[error("the log has other shards than the others of its group")]
+    Misfit,
     /// Nobody knows the peaks of what was given up.
     #[error("no vault of the group knows what was given up of the log")]
     NoFront,
@@ -101,14 +108,22 @@ impl Rebuilder {
         let mut sources = Vec::new();
         let mut candidates = self.candidates(&drive, at);
         self.begin(&drive, at, &candidates).await?;
-        let resumed = self.end(at)?.leaves();
+        let mut resumed = self.end(at)?.leaves();
         loop {
             let end = self.end(at)?;
             if end.units() >= drive.units {
                 break;
             }
-            let needed = self.fill(&drive, at, &mut sources, &mut candidates, &end).await?;
-            self.step(&drive, at, &mut sources, needed, &end).await?;
+            match self.fill(&drive, at, &mut sources, &mut candidates, &end).await {
+                Ok(needed) => self.step(&drive, at, &mut sources, needed, &end).await?,
+                Err(RebuildError::Misfit) if resumed > self.kept(at)? => {
+                    resumed = self.kept(at)?;
+                    self.on_disk(move |store| store.cut(at, resumed)).await?;
+                    sources.clear();
+                    candidates = self.candidates(&drive, at);
+                },
+                Err(error) => return Err(error),
+            }
         }
         let liars: Vec<_> = sources
             .iter()
@@ -202,13 +217,13 @@ impl Rebuilder {
         found
     }
 
-    /// Makes the log if there is none. One that is there may have a tail of another version: only what an earlier try rebuilt
-    /// is gone on with.
+    /// Makes the log if there is none. What is longer than the drive's, or as long and another, has a tail of another version.
     async fn begin(&self, drive: &Drive, at: SlotAt, candidates: &[(u8, AccountId)]) -> Result<(), RebuildError> {
         if let Some(head) = self.store.head(at) {
             if self.store.value(&mark(at))?.is_none_or(|mark| mark.is_empty()) {
+                let on = if head.range.units() < drive.units { head.range.leaves() } else { head.kept_leaves() };
                 self.on_disk(move |store| {
-                    store.cut(at, head.kept_leaves())?;
+                    store.cut(at, on)?;
                     store.save_value(&mark(at), vec![1])
                 })
                 .await?;
@@ -265,16 +280,22 @@ impl Rebuilder {
         candidates: &mut Vec<(u8, AccountId)>,
         end: &Range,
     ) -> Result<usize, RebuildError> {
+        let mut misfit = false;
         let copies = |sources: &[Source]| sources.iter().any(|source| same_shards(drive.coding, source.slot, at.slot));
         loop {
             let needed = if copies(sources) { 1 } else { usize::from(drive.coding.data()) };
             if sources.len() >= needed {
                 return Ok(needed);
             }
-            let too_few = RebuildError::TooFew { answering: sources.len(), needed };
-            let (slot, account) = candidates.pop().ok_or(too_few)?;
-            match self.source(drive, slot, account, end).await {
-                Ok(source) => sources.push(source),
+            let Some((slot, account)) = candidates.pop() else {
+                return Err(match misfit {
+                    true => RebuildError::Misfit,
+                    false => RebuildError::TooFew { answering: sources.len(), needed },
+                });
+            };
+            match self.source(drive, at, slot, account, end).await {
+                Ok(Some(source)) => sources.push(source),
+                Ok(None) => misfit = true,
                 Err(error) => {
                     tracing::debug!(vault = %account, drive = drive.id, slot, %error, "a vault can't be read from");
                 },
@@ -282,7 +303,15 @@ impl Rebuilder {
         }
     }
 
-    async fn source(&self, drive: &Drive, slot: u8, account: AccountId, end: &Range) -> Result<Source, PeerError> {
+    /// A vault that has the log up to its end, and more; `None` if it has something else there.
+    async fn source(
+        &self,
+        drive: &Drive,
+        at: SlotAt,
+        slot: u8,
+        account: AccountId,
+        end: &Range,
+    ) -> Result<Option<Source>, PeerError> {
         let connection = self.peers.connect(&account).await?;
         let there = SlotAt { drive: drive.id, slot };
         let range = match drive.trimmed_units {
@@ -299,10 +328,11 @@ impl Rebuilder {
             let leaves = patiently(|| source.connection.leaves(there, first, count)).await?;
             push(&mut source.range, &leaves)?;
         }
-        match source.range.units() == end.units() {
-            true => Ok(source),
-            false => Err(WireError::Protocol("its shards have other sizes").into()),
-        }
+        let fits = match same_shards(drive.coding, slot, at.slot) {
+            true => source.range == *end,
+            false => source.range.units() == end.units(),
+        };
+        Ok(fits.then_some(source))
     }
 
     /// Rebuilds the next shards. Sources that fail are dropped; then nothing is rebuilt, and others are to be found.
@@ -368,6 +398,11 @@ impl Rebuilder {
 
     fn liars(&self) -> std::sync::MutexGuard<'_, HashSet<[u8; 32]>> {
         self.liars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shards that are known to be the log's.
+    fn kept(&self, at: SlotAt) -> Result<u64, RebuildError> {
+        Ok(self.store.head(at).ok_or(RebuildError::Gone)?.kept_leaves())
     }
 
     fn end(&self, at: SlotAt) -> Result<Range, RebuildError> {

@@ -34,6 +34,41 @@ async fn a_slot_that_is_behind_catches_up() {
     }
 }
 
+/// A vault signed for what was committed, and didn't hear of it before more was committed without it. What it has is the log's, and
+/// perhaps nobody else's any more: it keeps it while the others are away, and fetches the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_vault_signed_for_and_did_not_hear_of_is_kept_and_not_fetched_again() {
+    for coding in [Coding::K1, Coding::K2] {
+        let mut group = Group::new(coding, 0).await;
+        let mut logs = Vec::new();
+        group.grow(&mut logs, 3);
+        group.write(&logs, |_| true).await;
+        group.grow(&mut logs, 2);
+        for slot in 1..coding.slots() {
+            let connection = group.connect(usize::from(slot)).await;
+            let ticket = cairn_primitives::storage::Ticket { first_stripe: 3, ..group.ticket(slot) };
+            group.open(&connection, ticket).await.unwrap();
+            connection.append(at(slot), 3, logs[usize::from(slot)][3..].to_vec()).await.unwrap();
+        }
+        for other in 1..usize::from(coding.slots()) {
+            group.stop(other).await;
+        }
+        group.world.checkpoint(&logs, |slot| slot > 0);
+        let metrics = || group.vault(0).metrics();
+        until("it was tried", || metrics().rebuilds_failed_total.load(Relaxed) > 0).await;
+        group.check(0, 0, &logs[0][..3].to_vec());
+        for other in 1..usize::from(coding.slots()) {
+            group.start(other).await;
+        }
+        until("it has caught up", || healthy_by(&group, 0, 0)).await;
+        group.check(0, 0, &logs[0]);
+        let missing: usize = logs[0][3..].iter().map(|shard| shard.len()).sum();
+        let fetched = group.vault(0).metrics().repair_bytes_total.load(Relaxed);
+        assert_eq!(fetched, (missing * usize::from(coding.data())) as u64, "{coding:?}");
+        group.stop_all().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_too_late_for_the_checkpoint_is_not_fetched_again() {
     let group = Group::new(Coding::K1, 0).await;
