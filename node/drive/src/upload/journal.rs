@@ -109,6 +109,15 @@ pub struct Committing {
     pub outcome: Vec<String>,
 }
 
+impl Stored {
+    /// For a command that begins now.
+    fn new(genesis: String, drive: DriveId, command: String) -> Result<Self, DriveError> {
+        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
+        let (seed, started_ms) = (hex::encode(*seed), to_ms(SystemTime::now()));
+        Ok(Stored { format: FORMAT, genesis, drive, command, seed, started_ms, committing: None })
+    }
+}
+
 impl Drop for Stored {
     fn drop(&mut self) {
         self.seed.zeroize();
@@ -148,15 +157,7 @@ impl Journal {
             }
             return Ok((Journal { file, stored, of_this_run: false, _lock: lock }, true));
         }
-        let stored = Stored {
-            format: FORMAT,
-            genesis,
-            drive,
-            command,
-            seed: seed()?,
-            started_ms: to_ms(SystemTime::now()),
-            committing: None,
-        };
+        let stored = Stored::new(genesis, drive, command)?;
         let journal = Journal { file, stored, of_this_run: false, _lock: lock };
         journal.store()?;
         Ok((journal, false))
@@ -168,9 +169,8 @@ impl Journal {
     /// # Errors
     /// Those of the disk.
     pub fn renew(&mut self) -> Result<(), DriveError> {
-        self.stored.seed = seed()?;
-        self.stored.started_ms = to_ms(SystemTime::now());
-        self.stored.committing = None;
+        let Stored { genesis, drive, command, .. } = &self.stored;
+        self.stored = Stored::new(genesis.clone(), *drive, command.clone())?;
         self.store()
     }
 
@@ -233,11 +233,6 @@ impl Journal {
         };
         write().map_err(DriveError::io(self.file.display().to_string()))
     }
-}
-
-fn seed() -> Result<String, DriveError> {
-    let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
-    Ok(hex::encode(*seed))
 }
 
 /// Removes what commands left that nobody ran again.
