@@ -26,7 +26,7 @@ use sp_core::{crypto::KeyTypeId, OpaqueMetadata};
 use sp_runtime::{
     traits::{Block as BlockT, NumberFor},
     transaction_validity::{TransactionSource, TransactionValidity},
-    ApplyExtrinsicResult,
+    ApplyExtrinsicResult, DispatchError,
 };
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
@@ -416,6 +416,12 @@ impl_runtime_apis! {
 
         fn get_storage(address: AccountId, key: Vec<u8>) -> pallet_contracts::GetStorageResult {
             Contracts::get_storage(address, key)
+        }
+    }
+
+    impl cairn_runtime_api::DispatchApi<Block, AccountId, RuntimeCall> for Runtime {
+        fn dry_run(signer: AccountId, call: RuntimeCall) -> Result<(), DispatchError> {
+            super::dry_run::dry_run(signer, call)
         }
     }
 

@@ -20,6 +20,7 @@ mod apis;
 mod benchmarks;
 pub mod configs;
 pub mod constants;
+mod dry_run;
 pub mod genesis;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 mod chain;
+mod dry_run;
 mod exchange;
 mod fees;
 mod filters;

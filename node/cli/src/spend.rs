@@ -10,6 +10,7 @@ use crate::{
     amount::Token,
     context::{Context, Signer},
     failure::{refused, usage, Result},
+    interrupt::OnItsWay,
     output::{fields, Progress, Report},
 };
 
@@ -129,6 +130,8 @@ pub async fn spend(context: &Context, signer: &Signer, plan: Plan) -> Result<Don
     let (balance, minimum) = (best.account(&signer.account).await?.data, best.existential_deposit()?);
     drop(progress);
     check_funds(&balance, minimum, fee, &plan, &token)?;
+    // What the chain would refuse costs nobody a fee.
+    client.check(&signer.account, &plan.call).await?;
     show_cost(context, signer, &plan, fee, &token);
     if !context.output.confirm("Go on?", context.yes || plan.asked)? {
         return Err(usage("nothing was done"));
@@ -142,6 +145,7 @@ pub async fn spend(context: &Context, signer: &Signer, plan: Plan) -> Result<Don
         submitted.taken()?;
         return Ok(Done { hash, receipt: None, what, token });
     }
+    let _on_its_way = OnItsWay::new(&hash, context.output.is_json());
     progress.step(&format!("submitted {hash}"));
     let receipt = submitted.finalized(|step| show_step(&progress, step)).await?;
     Ok(Done { hash, receipt: Some(receipt), what, token })

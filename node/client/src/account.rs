@@ -19,9 +19,9 @@ use crate::{
     convert::subxt_error,
     keys::Keypair,
     nonce::NonceHandle,
-    refusal::{pool_code, Refusal},
+    refusal::{pool_code, DispatchError, Refusal, Stage},
     submission::{Pending, Submitted},
-    view::{AtBlock, AtBlockImpl, View},
+    view::{decode, AtBlock, AtBlockImpl, View},
     AccountId, Client, Error, Hash,
 };
 
@@ -33,6 +33,9 @@ const BIRTH_DEPTH_MAX: u64 = 16;
 const SUBMIT_ATTEMPTS_MAX: u32 = 3;
 /// How long block and runtime version are used for further transactions.
 const CONTEXT_TTL: Duration = Duration::from_secs(3);
+/// The runtime API that tells what a call would do.
+pub(crate) const DISPATCH_API: &str = "DispatchApi";
+const DRY_RUN: &str = "DispatchApi_dry_run";
 
 type Transaction = SubmittableTransaction<SubstrateConfig, AtBlockImpl>;
 pub(crate) type Progress = TransactionProgress<SubstrateConfig, AtBlockImpl>;
@@ -91,11 +94,43 @@ impl Client {
         transaction.partial_fee_estimate().await.map_err(subxt_error)
     }
 
+    /// Whether a call signed by this account would be refused by the next block, so that nobody pays a fee to learn it.
+    /// Nothing is sent. Fees and tips are not looked at. Nothing is known, and nothing refused, while transactions of the
+    /// account wait in the pool (they may be what the call stands on), and of a runtime without `DispatchApi`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] at [`Stage::Check`] with what the runtime says; those of the node.
+    pub async fn check(&self, account: &AccountId, call: &Call) -> Result<(), Error> {
+        let (best, next_nonce) = futures::try_join!(self.best(), self.next_nonce(account))?;
+        if !best.has_api(DISPATCH_API) || u64::from(best.account(account).await?.nonce) != next_nonce {
+            return Ok(());
+        }
+        let call = best.at.transactions().call_data(&call.payload).map_err(subxt_error)?;
+        best.dry_run(account, call).await
+    }
+
     /// The bytes of a call, as they are hashed for votes and nested in other calls.
     pub async fn encode_call(&self, call: &Call) -> Result<Vec<u8>, Error> {
         let View { at } = self.best().await?;
         at.transactions().call_data(&call.payload).map_err(subxt_error)
     }
+}
+
+impl View {
+    /// What a call, encoded, signed by this account, would do in the block after this one.
+    async fn dry_run(&self, account: &AccountId, call: Vec<u8>) -> Result<(), Error> {
+        let args = dry_run_args(account, call);
+        let answer = self.at.runtime_apis().call_raw(DRY_RUN, Some(&args)).await.map_err(subxt_error)?;
+        match decode::<Result<(), DispatchError>>(&answer)? {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Error::Refused(Box::new(error.explain(self.at.metadata_ref(), Stage::Check)))),
+        }
+    }
+}
+
+/// The call's bytes as they are: they decode to the runtime's type.
+pub(crate) fn dry_run_args(account: &AccountId, call: Vec<u8>) -> Vec<u8> {
+    [account.0.to_vec(), call].concat()
 }
 
 /// An account that signs and submits transactions. Cheap to clone.

@@ -63,6 +63,11 @@ impl View {
         self.at.metadata_ref().pallet_by_name(pallet).is_some()
     }
 
+    /// Whether the runtime answers this runtime API.
+    pub(crate) fn has_api(&self, api: &str) -> bool {
+        self.at.metadata_ref().runtime_api_trait_by_name(api).is_some()
+    }
+
     /// One storage value: `None` if it isn't set and has no default.
     pub(crate) async fn get<K, V>(&self, pallet: &str, entry: &str, keys: K) -> Result<Option<V>, Error>
     where

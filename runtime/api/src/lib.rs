@@ -12,8 +12,20 @@ use cairn_primitives::{
     storage::{ChallengeInfo, DisputeInfo, DriveId, DriveInfo, GrantInfo, HeldSlot, SlotAt, Terms, VaultInfo},
 };
 use codec::Codec;
+use sp_runtime::DispatchError;
 
 sp_api::decl_runtime_apis! {
+    /// What calls would do.
+    pub trait DispatchApi<AccountId, Call>
+    where
+        AccountId: Codec,
+        Call: Codec,
+    {
+        /// How `call`, signed by `signer`, would end in the next block if it was the first there. Its fee is left out, and
+        /// nothing of it stays. `Exhausted` if it is too heavy for a block; it isn't run then.
+        fn dry_run(signer: AccountId, call: Call) -> Result<(), DispatchError>;
+    }
+
     /// `.cairn` names.
     pub trait NamesApi<AccountId>
     where

@@ -25,7 +25,11 @@ use super::{
     staking::{self, *},
     storage, vaults,
 };
-use crate::{AccountId, Call};
+use crate::{
+    account::{dry_run_args, DISPATCH_API},
+    view::decode,
+    AccountId, Call, DispatchError,
+};
 
 const SOURCES: [&str; 9] = [
     include_str!("accounts.rs"),
@@ -299,6 +303,22 @@ fn check_arguments(metadata: &Metadata, api: &str, method: &str, args: &[u8]) {
             .unwrap_or_else(|error| panic!("{}.{}: {error}", method.name(), argument.name));
     }
     assert!(input.is_empty(), "{}: arguments are left over", method.name());
+}
+
+#[test]
+fn the_dispatch_api_has_the_layout_that_is_written_by_hand() {
+    let (metadata, at, account) = (&metadata(), offline(), AccountId::from([1; 32]));
+    let call = at.transactions().call_data(&transfer_keep_alive(&account, 1).payload).expect("valid");
+    check_arguments(metadata, DISPATCH_API, "dry_run", &dry_run_args(&account, call));
+    let api = metadata.runtime_api_trait_by_name(DISPATCH_API).expect("checked above");
+    let output = api.method_by_name("dry_run").expect("checked above").output_ty();
+    let mut bytes = Vec::new();
+    for choice in 0..20 {
+        bytes.clear();
+        sample(metadata.types(), output, choice, 0, &mut bytes);
+        assert!(decode::<Result<(), DispatchError>>(&bytes).is_ok(), "the type here is not the runtime's: {bytes:?}");
+    }
+    assert!(matches!(decode(&[1, 2]), Ok(Err::<(), _>(DispatchError::BadOrigin))));
 }
 
 /// Their arguments and answers are encoded by hand.
