@@ -180,17 +180,26 @@ describe('names', { timeout: seconds(900) }, () => {
 
   test('records, subdomains, managers, offers, primary names', async () => {
     await cli.ok('name', 'set', '_https._tcp.blogs', 'SRV', '0 5 443 blogs.cairn.', ...AS_ALICE);
-    const zone = network.file('blogs.zone', '@ 300 A 192.0.2.40 ; a remark\n@ MX 10 mail.example.\nwww IN CNAME blogs.cairn.\n');
+    const zone = network.file('blogs.zone', [
+      '$TTL 10m', '@ SOA ns hostmaster 1 2 3 4 5', '@ 300 A 192.0.2.40 ; a remark', '  IN MX ( 10 ; two lines', '  mail.example. )',
+      'www IN CNAME @', '',
+    ].join('\n'));
     await cli.ok('name', 'zone', 'blogs', zone, ...AS_ALICE);
     await until('the zone', async () => (await gateway.answer('blogs.cairn', 'MX'))[0] === '10 mail.example.');
+    assert.deepEqual(await gateway.answer('www.blogs.cairn', 'CNAME'), ['blogs.cairn.']);
     assert.equal(await gateway.status('_https._tcp.blogs.cairn', 'SRV'), 'NXDOMAIN');
     await cli.ok('name', 'clear', 'blogs', 'MX', ...AS_ALICE);
 
     await cli.ok('name', 'subdomain', 'shop.blogs', '//Bob', ...AS_ALICE);
     await cli.ok('name', 'set', 'shop.blogs', 'A', '192.0.2.41', ...AS_BOB);
     await until('the subdomain', async () => (await gateway.answer('shop.blogs.cairn', 'A'))[0] === '192.0.2.41');
+    // What the chain would refuse is said before there is a fee to pay.
+    const bobsNonce = async () => (await cli.ok('account', 'show', '//Bob')).nonce;
+    const before = await bobsNonce();
+    assert.ok(before > 0);
     const foreign = await cli.run('name', 'set', 'blogs', 'A', '192.0.2.42', ...AS_BOB);
     assert.deepEqual([foreign.code, JSON.parse(foreign.stderr).error.code], [EXIT.refused, 'Names::NotAuthorized']);
+    assert.equal(await bobsNonce(), before);
     await cli.ok('name', 'subdomain', 'shop.blogs', '--revoke', ...AS_ALICE);
     await until('no subdomain', async () => await gateway.status('shop.blogs.cairn', 'A') === 'NXDOMAIN');
 

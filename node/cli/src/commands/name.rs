@@ -4,6 +4,7 @@
 
 mod label;
 mod manage;
+mod master;
 mod pending;
 mod price;
 mod records;
@@ -90,7 +91,7 @@ pub enum Command {
     Zone {
         /// The name, or a subdomain that has its own owner
         name: String,
-        /// File with a record a line, or - for standard input
+        /// Master file with its records, or - for standard input
         file: PathBuf,
     },
     /// Show a name: owner, end, records
@@ -180,11 +181,15 @@ Examples:
   cairn name set _https._tcp.blog SRV '0 5 443 blog.cairn.' --account alice";
 
 const ZONE_HELP: &str = "\
-A line is `NAME [TTL] TYPE DATA`; NAME is below the name, or @ for the name itself; a `;` begins a remark.
+A master file (RFC 1035): `NAME [TTL] [IN] TYPE DATA`, $ORIGIN and $TTL, parentheses, `;` before a remark. NAME is below the
+name, or @ for the name itself, or is left out for that of the line before. SOA is passed over: that of .cairn is not yours.
 
-  @        3600 A     192.0.2.7
-  www           CNAME blog.cairn.
-  *.user        TXT   \"one of many\"
+  $TTL 1h
+  @       300 A     192.0.2.7
+              MX    10 mail
+  mail        A     192.0.2.8
+  www         CNAME blog.cairn.      ; names of more than one label end with a dot
+  *.user      TXT   \"one of many\"
 
 Example:
   cairn name zone blog blog.zone --account alice";

@@ -6,7 +6,7 @@
 //! `SITE <hex> "/path"`, `ONION <hex>`, `ACCOUNT <hex>`, `VAULT <hex>`, `ALIAS host.example.`. Any type may also be written
 //! in the form of RFC 3597, `TYPE65282 \# 32 <hex>`, which servers that don't know a type read as well.
 //!
-//! Names are absolute: they end with a dot. What [`format_record`] gives, [`parse_record`] reads back to the same data.
+//! Names are absolute: they end with a dot; [`parse_record_below`] takes single labels, too, as master files have them. What [`format_record`] gives, [`parse_record`] reads back to the same data.
 
 mod format;
 mod parse;
@@ -14,7 +14,7 @@ mod parse;
 mod tests;
 
 pub use format::{format_generic, format_portable, format_rdata, format_record, format_zone};
-pub use parse::{parse_rdata, parse_record};
+pub use parse::{parse_rdata, parse_record, parse_record_below};
 
 use super::RdataError;
 use std::fmt;
@@ -56,7 +56,9 @@ impl fmt::Display for TextError {
             Self::FieldExtra(word) => write!(f, "nothing stands after the last field, but '{word}' does"),
             Self::FieldInvalid { field, word } => write!(f, "'{word}' is not a valid {field}"),
             Self::QuoteUnclosed => f.write_str("a quote or an escape is not finished"),
-            Self::NameRelative(word) => write!(f, "names in records are absolute: write '{word}.'"),
+            Self::NameRelative(word) => {
+                write!(f, "'{word}' has no dot at its end: a host's name is written in full, as in 'mail.example.'")
+            },
             Self::RecordInvalid(error) => write!(f, "not a valid record: {error}"),
         }
     }

@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context as _;
 use cairn_client::chain::names::{rr, text, Label, Rdata, RelativeName, RrSet, Zone, TLD, ZONE_BYTES_MAX};
 
+use super::master::{lines, Reader, Record};
 use crate::failure::{usage, usage_with_remedy, Result};
 
 /// Seconds for which others may keep a record, unless said otherwise.
@@ -91,7 +92,7 @@ pub fn rrset(name: &RelativeName, rtype: &str, data: &[String], ttl_seconds: u32
     let mut rdata = Vec::new();
     let mut number = 0;
     for one in data {
-        let (parsed_type, parsed) = parse(&format!("{rtype} {one}"))?;
+        let (parsed_type, parsed) = parse(&format!("{rtype} {one}"), text::parse_record)?;
         number = parsed_type;
         rdata.push(parsed);
     }
@@ -112,11 +113,11 @@ pub fn type_number(word: &str) -> Result<u16> {
 }
 
 /// One record without its name.
-fn parse(record: &str) -> Result<(u16, Rdata)> {
+fn parse(record: &str, read: impl Fn(&str) -> Result<(u16, Vec<u8>), text::TextError>) -> Result<(u16, Rdata)> {
     let wrong = |why: String| {
         usage_with_remedy(format!("`{record}`: {why}"), "write it as in a zone file: A 192.0.2.7, MX 10 mail.example.")
     };
-    let (rtype, data) = text::parse_record(record).map_err(|error| wrong(error.to_string()))?;
+    let (rtype, data) = read(record).map_err(|error| wrong(error.to_string()))?;
     Ok((rtype, data.try_into().map_err(|_| wrong("it is too long".into()))?))
 }
 
@@ -143,18 +144,28 @@ impl<'a> Collector<'a> {
 
     /// Takes `NAME [TTL] [IN] TYPE DATA`.
     fn line(&mut self, line: &str) -> Result<()> {
-        let wrong = |why: String| usage(format!("`{}`: {why}", line.trim()));
-        let (name, rest) = word(line);
-        let name = self.name(name).map_err(wrong)?;
-        let (first, after) = word(rest);
-        let (ttl_seconds, rest) = match first.parse::<u32>() {
-            Ok(ttl_seconds) => (ttl_seconds, after),
-            Err(_) => (self.ttl_seconds, rest),
-        };
-        let (class, after) = word(rest);
-        let rest = if class.eq_ignore_ascii_case("IN") { after } else { rest };
-        let (rtype, data) = parse(rest.trim())?;
-        self.put(name, rtype, ttl_seconds, data).map_err(wrong)
+        self.text(line.trim()).map_err(|(_, error)| error)
+    }
+
+    /// Takes the text of a master file. An error is that of a line.
+    fn text(&mut self, text: &str) -> Result<(), (Option<usize>, anyhow::Error)> {
+        let mut reader = Reader::new(&self.apex(), self.ttl_seconds);
+        for (number, line) in lines(text).map_err(|error| (None, error))? {
+            let taken = reader.line(&line).and_then(|record| record.map_or(Ok(()), |record| self.record(&record)));
+            taken.map_err(|error| (Some(number), error))?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record) -> Result<()> {
+        let wrong = |why: String| usage(format!("{} {}: {why}", record.name, record.text));
+        // Each name's authority is made by who answers for .cairn.
+        if record.text.split_whitespace().next().is_some_and(|rtype| rtype.eq_ignore_ascii_case("SOA")) {
+            return Ok(());
+        }
+        let name = self.name(&record.name).map_err(wrong)?;
+        let (rtype, data) = parse(&record.text, |text| text::parse_record_below(text, &record.origin))?;
+        self.put(name, rtype, record.ttl_seconds, data).map_err(wrong)
     }
 
     /// Takes a record of the name itself.
@@ -173,16 +184,19 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn name(&self, text: &str) -> Result<RelativeName, String> {
-        let text = text.to_ascii_lowercase();
-        let apex = format!("{}.{TLD}.", self.origin);
+    fn apex(&self) -> String {
+        format!("{}.{TLD}.", self.origin)
+    }
+
+    /// An absolute name, as one below the apex.
+    fn name(&self, absolute: &str) -> Result<RelativeName, String> {
+        let (text, apex) = (absolute.to_ascii_lowercase(), self.apex());
         let below = match text.strip_suffix(&apex) {
-            Some("") => "",
-            Some(below) => below.strip_suffix('.').ok_or("the name is not below this one")?,
-            None if text.ends_with('.') => return Err(format!("names here are below {apex}")),
-            None if text == "@" => "",
-            None => &text,
+            Some("") => Some(""),
+            Some(below) => below.strip_suffix('.'),
+            None => None,
         };
+        let below = below.ok_or_else(|| format!("names here are below {apex}"))?;
         RelativeName::parse(below).map_err(|error| error.to_string())
     }
 
@@ -199,13 +213,10 @@ impl<'a> Collector<'a> {
             return Err(usage(format!("{} is too big for a zone of 64 records", path.display())));
         }
         let text = String::from_utf8(bytes).map_err(|_| usage(format!("{} is no text", path.display())))?;
-        for (index, line) in text.lines().enumerate() {
-            let line = without_remark(line);
-            if !line.trim().is_empty() {
-                self.line(line).with_context(|| format!("{}, line {}", path.display(), index + 1))?;
-            }
-        }
-        Ok(())
+        self.text(&text).map_err(|(line, error)| match line {
+            Some(line) => error.context(format!("{}, line {line}", path.display())),
+            None => error.context(path.display().to_string()),
+        })
     }
 
     fn zone(self) -> Result<Zone> {
@@ -221,27 +232,6 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// The first word of a line, and what follows it.
-fn word(line: &str) -> (&str, &str) {
-    let line = line.trim_start();
-    line.split_once(char::is_whitespace).unwrap_or((line, ""))
-}
-
-/// A line up to a `;` that is not in quotes.
-fn without_remark(line: &str) -> &str {
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in line.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            ';' if !quoted => return &line[..at],
-            _ => {},
-        }
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,7 +244,7 @@ mod tests {
         let label = label();
         let mut collector = Collector::new(label.as_str(), TTL_SECONDS_DEFAULT);
         for line in lines {
-            collector.line(without_remark(line))?;
+            collector.line(line)?;
         }
         collector.zone()
     }
@@ -267,9 +257,13 @@ mod tests {
             "www CNAME blog.cairn.",
             "blog.cairn. A 192.0.2.8",
             "_https._tcp.blog.cairn. SRV 0 5 443 blog.cairn.",
+            "@ MX 10 mail ; below this name",
+            "@ SOA ns. root. 1 2 3 4 5",
         ])
         .expect("valid");
-        assert_eq!((read.records(), read.rrsets().len()), (5, 4));
+        assert_eq!((read.records(), read.rrsets().len()), (6, 5));
+        let mail = read.get(&RelativeName::apex(), rr::MX).expect("set");
+        assert_eq!(&mail.rdata[0][2..], b"\x04mail\x04blog\x05cairn\0");
     }
 
     #[test]
@@ -279,6 +273,9 @@ mod tests {
             (&["www.example. A 192.0.2.1"], "below blog.cairn."),
             (&["@ NONSENSE x"], "NONSENSE"),
             (&["@ A"], "missing"),
+            (&["www CNAME example.org"], "'example.org' has no dot at its end"),
+            (&["notblog.cairn. A 192.0.2.1"], "below blog.cairn."),
+            (&["@ A 192.0.2.1 )"], "close"),
             (&["@ 60 A 192.0.2.1", "@ 61 A 192.0.2.2"], "one time to live"),
             (&["@ 5 A 192.0.2.1"], "60"),
             (&["@ CNAME a.example."], "CNAME"),

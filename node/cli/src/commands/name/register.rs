@@ -50,6 +50,7 @@ pub async fn register(
     let genesis = client.genesis_hash();
     let place = Place::new(&context.settings.keystore.value, &genesis, &label, &signer.account);
     let begun = if restart { None } else { place.load()? };
+    let resumed = begun.is_some();
     let (pending, zone) = match begun {
         Some(pending) => go_on(&label, pending, years, records)?,
         None => {
@@ -69,6 +70,15 @@ pub async fn register(
             let sure = client.finalized().await?.resolve_name(&label).await?;
             if sure.is_some_and(|found| found.owner == signer.account) {
                 place.forget()?;
+                if resumed {
+                    // The run before was stopped between the registration and the news of it.
+                    let json = json!({
+                        "status": "finalized", "name": label.as_str(),
+                        "owner": context.address(&signer.account).await?, "years": years,
+                        "expires_at_block": found.expires_at_block, "records": zone.records(),
+                    });
+                    return Ok(Report::new(format!("{label}.{TLD} was registered by an earlier run of this"), json));
+                }
             }
             return Err(refused(
                 "Names::NotAvailable",

@@ -15,12 +15,25 @@ use std::{
 /// # Errors
 /// What is wrong, with the word that is.
 pub fn parse_record(text: &str) -> Result<(u16, Vec<u8>), TextError> {
+    record(text, None)
+}
+
+/// Reads a record as a master file has it: in its data `@` is `origin`, and a single label is below it. `origin` ends with
+/// a dot. A name of several labels still has to: `example.org` is hardly ever meant to be below something.
+///
+/// # Errors
+/// What is wrong, with the word that is.
+pub fn parse_record_below(text: &str, origin: &str) -> Result<(u16, Vec<u8>), TextError> {
+    record(text, Some(origin))
+}
+
+fn record(text: &str, origin: Option<&str>) -> Result<(u16, Vec<u8>), TextError> {
     let text = text.trim();
     let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rtype = rr::from_mnemonic(first)
         .or_else(|| first.strip_prefix("TYPE")?.parse().ok().filter(|rtype| rr::is_known(*rtype)))
         .ok_or_else(|| TextError::TypeUnknown(first.into()))?;
-    Ok((rtype, parse_rdata(rtype, rest)?))
+    Ok((rtype, rdata_of(rtype, rest, origin)?))
 }
 
 /// Reads a record's data without its type: `192.0.2.7`. What it returns is valid.
@@ -28,19 +41,27 @@ pub fn parse_record(text: &str) -> Result<(u16, Vec<u8>), TextError> {
 /// # Errors
 /// What is wrong, with the word that is.
 pub fn parse_rdata(rtype: u16, text: &str) -> Result<Vec<u8>, TextError> {
+    rdata_of(rtype, text, None)
+}
+
+fn rdata_of(rtype: u16, text: &str, origin: Option<&str>) -> Result<Vec<u8>, TextError> {
     let data = match text.trim_start().strip_prefix("\\#") {
-        Some(rest) => generic(&mut Words::split(rest)?)?,
-        None => fields(rtype, &mut Words::split(text)?)?,
+        Some(rest) => generic(&mut Words::split(rest, None)?)?,
+        None => fields(rtype, &mut Words::split(text, origin)?)?,
     };
     rdata::check(rtype, &data)?;
     Ok(data)
 }
 
 /// The words of a record, each with its escapes resolved.
-struct Words(std::vec::IntoIter<Vec<u8>>);
+struct Words<'a> {
+    words: std::vec::IntoIter<Vec<u8>>,
+    /// What a name of one label is below.
+    origin: Option<&'a str>,
+}
 
-impl Words {
-    fn split(text: &str) -> Result<Self, TextError> {
+impl<'a> Words<'a> {
+    fn split(text: &str, origin: Option<&'a str>) -> Result<Self, TextError> {
         let (mut words, mut bytes) = (Vec::new(), text.bytes().peekable());
         while let Some(byte) = bytes.peek() {
             if byte.is_ascii_whitespace() {
@@ -66,11 +87,11 @@ impl Words {
             }
             words.push(word);
         }
-        Ok(Self(words.into_iter()))
+        Ok(Self { words: words.into_iter(), origin })
     }
 
     fn bytes(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
-        self.0.next().ok_or(TextError::FieldMissing(field))
+        self.words.next().ok_or(TextError::FieldMissing(field))
     }
 
     fn text(&mut self, field: &'static str) -> Result<String, TextError> {
@@ -85,7 +106,7 @@ impl Words {
     /// The rest of the words as one hexadecimal number; `0x` may stand before it.
     fn hex(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
         let mut word = self.text(field)?;
-        for more in self.0.by_ref() {
+        for more in self.words.by_ref() {
             word.push_str(&String::from_utf8_lossy(&more));
         }
         hex(&word).ok_or(TextError::FieldInvalid { field, word })
@@ -96,6 +117,11 @@ impl Words {
         if word == "." {
             return Ok(vec![0]);
         }
+        let word = match self.origin {
+            Some(origin) if word == "@" => origin.to_string(),
+            Some(origin) if !word.contains('.') => format!("{word}.{origin}"),
+            _ => word,
+        };
         let Some(relative) = word.strip_suffix('.') else { return Err(TextError::NameRelative(word)) };
         let mut wire = Vec::new();
         for label in relative.split('.') {
@@ -109,8 +135,8 @@ impl Words {
         Ok(wire)
     }
 
-    fn end(mut self) -> Result<(), TextError> {
-        match self.0.next() {
+    fn end(&mut self) -> Result<(), TextError> {
+        match self.words.next() {
             Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word).into_owned())),
             None => Ok(()),
         }
@@ -136,17 +162,17 @@ fn hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// `\# <bytes> <hex>` after the `\#`.
-fn generic(words: &mut Words) -> Result<Vec<u8>, TextError> {
+fn generic(words: &mut Words<'_>) -> Result<Vec<u8>, TextError> {
     let length: usize = words.parse("length")?;
     let data = if length == 0 { Vec::new() } else { words.hex("data in hexadecimal")? };
-    match words.0.next() {
+    match words.words.next() {
         Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word).into_owned())),
         None if data.len() == length => Ok(data),
         None => Err(TextError::FieldInvalid { field: "length", word: length.to_string() }),
     }
 }
 
-fn fields(rtype: u16, words: &mut Words) -> Result<Vec<u8>, TextError> {
+fn fields(rtype: u16, words: &mut Words<'_>) -> Result<Vec<u8>, TextError> {
     let mut data = Vec::new();
     match rtype {
         rr::A => data.extend(words.parse::<Ipv4Addr>("IPv4 address")?.octets()),
@@ -164,7 +190,7 @@ fn fields(rtype: u16, words: &mut Words) -> Result<Vec<u8>, TextError> {
         },
         rr::TXT => {
             push_string(&mut data, "text", &words.bytes("text")?)?;
-            for string in words.0.by_ref() {
+            for string in words.words.by_ref() {
                 push_string(&mut data, "text", &string)?;
             }
         },
@@ -191,12 +217,12 @@ fn fields(rtype: u16, words: &mut Words) -> Result<Vec<u8>, TextError> {
             let drive =
                 hex(&word).ok_or(TextError::FieldInvalid { field: "drive id in hexadecimal", word: word.clone() })?;
             data.extend(drive);
-            let path = words.0.next().unwrap_or_default();
+            let path = words.words.next().unwrap_or_default();
             push_string(&mut data, "path", &path)?;
         },
         _ => data = words.hex("key in hexadecimal")?,
     }
-    std::mem::replace(words, Words(Vec::new().into_iter())).end()?;
+    words.end()?;
     Ok(data)
 }
 
@@ -208,11 +234,11 @@ fn push_string(data: &mut Vec<u8>, field: &'static str, string: &[u8]) -> Result
     Ok(())
 }
 
-fn svcb(data: &mut Vec<u8>, words: &mut Words) -> Result<(), TextError> {
+fn svcb(data: &mut Vec<u8>, words: &mut Words<'_>) -> Result<(), TextError> {
     data.extend(words.parse::<u16>("priority")?.to_be_bytes());
     data.extend(words.name("target")?);
     let mut parameters = Vec::new();
-    for word in words.0.by_ref() {
+    for word in words.words.by_ref() {
         let at = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
         let (name, value) = word.split_at(at);
         let name = String::from_utf8_lossy(name);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-use super::{format_generic, format_rdata, format_record, format_zone, parse_rdata, parse_record, TextError};
+use super::{
+    format_generic, format_rdata, format_record, format_zone, parse_rdata, parse_record, parse_record_below, TextError,
+};
 use crate::names::{rr, tests::generate, RdataError, RelativeName, RrSet, Zone};
 use hex_literal::hex;
 use proptest::prelude::*;
@@ -76,6 +78,23 @@ fn mistakes_are_named() {
     ] {
         assert_eq!(parse_record(text), Err(error), "{text}");
     }
+}
+
+#[test]
+fn in_a_master_file_single_labels_are_below_the_origin() {
+    let read = |text| parse_record_below(text, "blog.cairn.");
+    for (short, long) in [
+        ("CNAME www", "CNAME www.blog.cairn."),
+        ("MX 10 @", "MX 10 blog.cairn."),
+        ("SRV 0 5 443 a", "SRV 0 5 443 a.blog.cairn."),
+        ("HTTPS 1 .", "HTTPS 1 ."),
+        ("CNAME host.example.", "CNAME host.example."),
+        ("TXT @", "TXT @"),
+    ] {
+        assert_eq!(read(short), parse_record(long), "{short}");
+    }
+    assert_eq!(read("CNAME host.example"), Err(TextError::NameRelative("host.example".into())));
+    assert_eq!(parse_record("CNAME @"), Err(TextError::NameRelative("@".into())));
 }
 
 #[test]
