@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod context;
 mod failure;
+mod interrupt;
 mod keystore;
 mod output;
 mod secrets;

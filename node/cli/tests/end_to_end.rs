@@ -92,15 +92,19 @@ impl User {
     }
 
     fn run_as_it_is(&self, line: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_cairn"))
+        self.command(line).output().expect("the program starts")
+    }
+
+    fn command(&self, line: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        command
             .args(line)
             .env_clear()
             .env("HOME", self.home.path())
             .env("CAIRN_PASSPHRASE", PASSPHRASE)
             .env("CAIRN_URL", &self.url)
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program starts")
+            .stdin(Stdio::null());
+        command
     }
 
     /// Runs a command that must succeed; its JSON.
@@ -188,6 +192,27 @@ fn a_user_makes_accounts_and_sends_coins() {
     assert_eq!(sent["status"], "submitted");
     let (stdout, stderr) = texts(&user.run(&["account", "send", "carol", "1", "--account", "dave", "--no-wait"]));
     assert!(stdout.starts_with("submitted, not yet known to have worked: send 1 CRN to "), "{stdout}{stderr}");
+}
+
+#[test]
+fn who_stops_the_program_is_told_what_is_on_its_way() {
+    let node = Node::start();
+    let user = User::new(&node.url);
+    let mut child = user
+        .command(&["account", "send", "//Bob", "1", "--account", "//Alice", "--yes"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let hash =
+        lines.by_ref().find_map(|line| line.strip_prefix("submitted ").map(String::from)).expect("it is submitted");
+    let stopped = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().expect("sh starts");
+    assert!(stopped.success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains(&hash) && line.contains("may still be included")), "{rest:?}");
+    // And so it was.
+    wait_for("the transaction", || (user.ok(&["account", "show", "//Alice"])["nonce"] == 1).then_some(()));
 }
 
 #[test]

@@ -291,6 +291,7 @@ async fn serve_metrics(
 /// Waits for an interrupt or a request to end.
 pub async fn stop_signal() -> Result<()> {
     use tokio::signal::unix::{signal, SignalKind};
+    crate::interrupt::serving();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         _ = interrupt.recv() => {},

@@ -206,6 +206,11 @@ pub async fn chill(context: &Context, purge_keys: bool) -> Result<Report> {
     let view = context.client().await?.best().await?;
     if !purge_keys {
         bonded(&view, &signer.account).await?;
+        let roles = tokio::try_join!(view.validator_prefs(&signer.account), view.nominations(&signer.account))?;
+        if matches!(roles, (None, None)) {
+            let text = "nothing was done: this account neither validates nor nominates";
+            return Ok(Report::new(text, json!({ "status": "nothing to do" })));
+        }
         let done = spend(context, &signer, Plan::new("stop validating or nominating", staking::chill())).await?;
         return Ok(done.report("stopped; it takes effect in the next era, and the coins stay bonded", json!({})));
     }

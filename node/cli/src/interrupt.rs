@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Who stops the program while a transaction is on its way is told which: it may be in a block yet, and sending another one in its
+//! place may do the same thing twice.
+
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use tokio::signal::unix::{signal, Signal, SignalKind};
+
+use crate::{
+    failure::{Exit, Shown},
+    output::to_stderr,
+};
+
+static STATE: Mutex<State> = Mutex::new(State { sent: None, serves: false });
+static WATCHING: Once = Once::new();
+
+struct State {
+    /// What to say, if a transaction is on its way.
+    sent: Option<String>,
+    /// A daemon ends in its own way.
+    serves: bool,
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A transaction is on its way until this is dropped.
+pub struct OnItsWay(());
+
+impl OnItsWay {
+    /// From now on.
+    pub fn new(hash: &str, json: bool) -> Self {
+        let shown = interrupted(hash);
+        state().sent = Some(if json { shown.json().to_string() } else { shown.text() });
+        WATCHING.call_once(|| {
+            // Without them the program ends as ever.
+            if let (Ok(interrupt), Ok(terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+                tokio::spawn(watch(interrupt, terminate));
+            }
+        });
+        OnItsWay(())
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        state().sent = None;
+    }
+}
+
+/// From now on signals are a daemon's own business.
+pub fn serving() {
+    state().serves = true;
+}
+
+fn interrupted(hash: &str) -> Shown {
+    Shown {
+        exit: Exit::Failed,
+        code: "Undecided".into(),
+        message: format!("stopped while transaction {hash} was on its way: it may still be included"),
+        remedy: Some(
+            "look for its hash before sending again; once its blocks are over it can't be included any more".into(),
+        ),
+    }
+}
+
+/// Ends the program at a signal, as it would end without this, but with something to say.
+async fn watch(mut interrupt: Signal, mut terminate: Signal) {
+    loop {
+        let kind = tokio::select! {
+            _ = interrupt.recv() => SignalKind::interrupt(),
+            _ = terminate.recv() => SignalKind::terminate(),
+        };
+        let state = state();
+        match &state.sent {
+            Some(text) => {
+                to_stderr(text);
+                std::process::exit(Exit::Failed as i32);
+            },
+            // What a shell makes of a process that a signal has ended.
+            None if !state.serves => std::process::exit(128 + kind.as_raw_value()),
+            None => {},
+        }
+    }
+}
