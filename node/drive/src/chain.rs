@@ -52,6 +52,8 @@ pub struct DriveState {
     pub visibility: Visibility,
     /// Its slots, in order.
     pub slots: Vec<SlotPlace>,
+    /// The block in which what was paid for it ends, and the drive with it, if nothing changes.
+    pub dry_block: Option<u32>,
     /// The block that shows it so.
     pub block: u32,
 }

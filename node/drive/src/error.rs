@@ -16,7 +16,9 @@ use crate::{
 #[non_exhaustive]
 pub enum DriveError {
     /// There is no drive with this number, or no more.
-    #[error("there is no drive {0}")]
+    #[error(
+        "there is no drive {0}, or no more: a drive ends when it is closed, or when what was paid for it is used up"
+    )]
     NoDrive(DriveId),
     /// The chain couldn't be asked, or refused.
     #[error(transparent)]
@@ -36,6 +38,15 @@ pub enum DriveError {
     /// A path is none.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// What is in a local folder can't be in a drive.
+    #[error("in {folder}: {error}")]
+    LocalName {
+        /// The folder.
+        folder: String,
+        /// What is wrong with a name in it.
+        #[source]
+        error: PathError,
+    },
     /// Shards can't be made or decoded.
     #[error(transparent)]
     Erasure(#[from] ErasureError),

@@ -82,6 +82,7 @@ async fn state(view: &View, id: DriveId) -> Result<Option<DriveState>, Error> {
         key_generation: drive.key_generation,
         visibility: drive.visibility,
         slots,
+        dry_block: drive.dry_block,
         block: view.block_number_u32(),
     }))
 }

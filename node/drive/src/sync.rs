@@ -88,13 +88,14 @@ pub fn scan(folder: &Path) -> Result<LocalTree, DriveError> {
             if is_part(&name) {
                 continue;
             }
+            let place = || below.join(&name).map_err(|error| DriveError::LocalName { folder: shown.clone(), error });
             if kind.is_dir() {
-                let place = below.join(&name)?;
+                let place = place()?;
                 found.folders.push(place.clone());
                 open.push((path, place));
             } else if kind.is_file() {
                 if let Some(file) = local_file(&path)? {
-                    found.files.insert(below.join(&name)?, file);
+                    found.files.insert(place()?, file);
                 }
             } else {
                 found.skipped.push(path);
@@ -213,6 +214,16 @@ mod tests {
         let key = [8; 32];
         let commitment = Commitment::of_reader(content, &key).expect("in memory");
         FileEntry { size: content.len() as u64, modified_ms, mode: 0o644, key, commitment, stripe: 0, offset: 0 }
+    }
+
+    #[test]
+    fn a_name_that_no_drive_has_is_told_with_its_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).expect("made");
+        fs::write(inner.join("a\nb"), b"").expect("written");
+        let error = scan(folder.path()).expect_err("a line break").to_string();
+        assert!(error.contains(&*inner.to_string_lossy()) && error.contains("control character"), "{error}");
     }
 
     #[test]

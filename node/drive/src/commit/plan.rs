@@ -156,15 +156,17 @@ impl Plan {
         moved.saturating_add(put)
     }
 
-    /// Whether the steps can be taken; before anything is sent.
-    pub(super) fn check(&self, drive: &Drive) -> Result<(), DriveError> {
+    /// Whether the steps can be taken, before anything is sent; and whether they change anything.
+    pub(super) fn check(&self, drive: &Drive) -> Result<bool, DriveError> {
         let nothing = Laid { size: 0, commitment: None, stripe: 0, offset: 0 };
         let moved = self.moved(drive.contents().tree()).len();
         let count = self.puts().count() + moved;
         let (laid, keys) = (vec![nothing; count], vec![[0; 32]; count]);
         let mut tree = drive.contents().tree().clone();
-        self.apply(&laid, &keys, 0, &mut tree, &mut Segment::default())?;
-        Ok(())
+        let mut segment = Segment::default();
+        self.apply(&laid, &keys, 0, &mut tree, &mut segment)?;
+        let links = self.steps.iter().any(|step| matches!(step, Step::Link(_)));
+        Ok(links || self.name.is_some() || self.compact_before.is_some() || !segment.is_empty())
     }
 
     /// Whether all that is put and made is in a drive, as an earlier run of the same command put it there: under the journal's
@@ -231,6 +233,8 @@ impl Plan {
                     if file.modified_ms == NOW_MS {
                         file.modified_ms = started_ms;
                     }
+                    // They are made now, however old the file is.
+                    tree.make_parents(&put.path, started_ms, changed)?;
                     tree.apply(Change::Put(put.path.clone(), file), changed)?;
                 },
                 Step::Change(Change::MakeDirectory(path, NOW_MS)) => {

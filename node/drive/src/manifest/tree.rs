@@ -216,7 +216,16 @@ impl Tree {
         }
     }
 
-    fn make_parents(&mut self, path: &DrivePath, now_ms: i64, changed: &mut Segment) -> Result<(), TreeError> {
+    /// Makes the directories that a path is in, those that are missing.
+    ///
+    /// # Errors
+    /// [`TreeError::IsFile`], [`TreeError::TooMany`].
+    pub(crate) fn make_parents(
+        &mut self,
+        path: &DrivePath,
+        now_ms: i64,
+        changed: &mut Segment,
+    ) -> Result<(), TreeError> {
         let mut missing = Vec::new();
         let mut at = path.parent();
         while let Some(parent) = at.filter(|parent| !parent.is_top()) {

@@ -10,7 +10,7 @@ use super::world::{noise, path, plan, put_step, read_file, World};
 use crate::{
     download::download,
     frame::FRAME_BYTES,
-    manifest::{Change, TreeError},
+    manifest::{Change, Entry, TreeError},
     DriveError, Plan, Step,
 };
 
@@ -102,6 +102,31 @@ async fn many_commits_add_up_and_old_versions_stay() {
         }
         assert!(matches!(drive.at_version(61).await, Err(DriveError::NoVersion { newest: 60, oldest: 1, .. })));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_nothing_makes_no_version() {
+    let world = World::new(Coding::K1);
+    let make = |number: u8| changes(&format!("mkdir {number}"), vec![Change::MakeDirectory(path("a/b"), 1)]);
+    let first = world.commit(make(1)).await.expect("committed");
+    assert_eq!((first.version, first.was_done), (1, false));
+    let appended = world.appended();
+    let second = world.commit(make(2)).await.expect("nothing to do");
+    assert_eq!((second.version, second.was_done, second.units), (1, true, (first.units.1, first.units.1)));
+    assert_eq!((world.appended(), world.open().await.state().version), (appended, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_is_as_old_as_itself_and_not_as_what_is_put_there() {
+    let world = World::new(Coding::K1);
+    world.put(&[("new/file", b"old".to_vec())]).await;
+    let drive = world.open().await;
+    let tree = drive.contents().tree();
+    assert!(matches!(tree.get(&path("new/file")), Some(Entry::File(file)) if file.modified_ms == 7));
+    let year_2020_ms = 1_577_836_800_000;
+    assert!(
+        matches!(tree.get(&path("new")), Some(Entry::Directory { modified_ms, .. }) if *modified_ms > year_2020_ms)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

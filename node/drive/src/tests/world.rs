@@ -411,6 +411,7 @@ impl World {
             key_generation: 0,
             visibility: Visibility::Private,
             slots: vaults.iter().map(place).collect(),
+            dry_block: None,
             block: 100,
         };
         let chain = Arc::new(FakeChain {

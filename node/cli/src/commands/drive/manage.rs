@@ -20,7 +20,11 @@ use crate::{
 pub async fn on_chain(context: &Context, id: u64) -> Result<Drive> {
     let found = context.client().await?.best().await?.drive(id).await?;
     found.ok_or_else(|| {
-        refused("Storage::DriveUnknown", format!("there is no drive {id}"), "`cairn drive list` shows the drives")
+        refused(
+            "Storage::DriveUnknown",
+            format!("there is no drive {id}, or no more"),
+            "`cairn drive list` shows the drives",
+        )
     })
 }
 

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::registry::Registry;
 use crate::{
+    commands::chain::human,
     config::process_env,
     context::{Context, Signer},
     failure::{failed, refused, usage, usage_with_remedy, Result},
@@ -19,6 +20,12 @@ use crate::{
 
 /// What stands for the account's only or default drive.
 const DEFAULT: &str = "drive";
+
+/// A drive that is paid for for fewer periods is about to end.
+const END_NEAR_PERIODS: u32 = 3;
+/// Blocks of more than three periods of any network, so that nobody is asked how long they are of a drive that is far from its
+/// end: thirty days.
+const END_NEAR_BLOCKS_MAX: u32 = 864_000;
 
 /// Where uploads' journals and names of drives are kept.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -162,6 +169,7 @@ pub async fn open(context: &Context, id: DriveId, state: &StateDir) -> Result<Op
     let account = signer.as_ref().map(|(_, key)| client.account(key.clone()));
     let session = live::session(client, account);
     let found = cairn_drive::find(&*session.chain, id).await.map_err(drive_error)?;
+    warn_of_end(context, &found).await?;
     let access = access(context, &session, &found, signer.as_ref()).await?;
     let drive = Drive::open(&session, found, access).await.map_err(drive_error)?;
     let name = drive.name();
@@ -169,6 +177,23 @@ pub async fn open(context: &Context, id: DriveId, state: &StateDir) -> Result<Op
         state.registry(&session.chain.genesis())?.set_name(id, &name)?;
     }
     Ok(Opened { session, drive, signer })
+}
+
+/// Says that a drive is about to end, with all that it holds, to whoever does something with it.
+async fn warn_of_end(context: &Context, drive: &DriveState) -> Result<()> {
+    let Some(left) = drive.dry_block.map(|block| block.saturating_sub(drive.block)) else { return Ok(()) };
+    if left >= END_NEAR_BLOCKS_MAX {
+        return Ok(());
+    }
+    let view = context.client().await?.best().await?;
+    if left < view.storage_terms().await?.period_blocks.saturating_mul(END_NEAR_PERIODS) {
+        context.output.warn(&format!(
+            "drive {} is paid for for another {}; then it ends, and what it holds is gone. `cairn drive top-up` pays for more",
+            drive.id,
+            human(view.block_time()?.saturating_mul(left)),
+        ));
+    }
+    Ok(())
 }
 
 async fn access(
@@ -211,7 +236,9 @@ pub fn drive_error(error: DriveError) -> anyhow::Error {
         DriveError::NoRoom { .. } => {
             refused("Storage::CapacityExceeded", error.to_string(), remedy.unwrap_or_default())
         },
-        DriveError::Path(_) | DriveError::Link(_) | DriveError::NoSuchRange { .. } => usage(error.to_string()),
+        DriveError::Path(_) | DriveError::LocalName { .. } | DriveError::Link(_) | DriveError::NoSuchRange { .. } => {
+            usage(error.to_string())
+        },
         error => match remedy {
             Some(remedy) => failed(error.to_string(), remedy),
             None => anyhow::Error::new(error),

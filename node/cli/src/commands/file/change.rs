@@ -76,5 +76,6 @@ async fn change(
     let carried = carry(context, opened, plan, state, Carry::putting()).await?;
     let mut json = carried.json(id);
     json["done"] = json!(text);
-    Ok(Report::new(format!("{text}, in version {} of drive {id}", carried.committed.version), json))
+    let already = if carried.committed.was_done { " (there was nothing left to do)" } else { "" };
+    Ok(Report::new(format!("{text}, in version {} of drive {id}{already}", carried.committed.version), json))
 }
