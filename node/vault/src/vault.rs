@@ -59,6 +59,9 @@ pub enum StartError {
     /// The chain names another key.
     #[error("the chain names another service key for this vault than the folder has: give its own folder with --data, or register this key with `cairn vault update --new-key`")]
     OtherKey,
+    /// Another daemon answers at the vault's address, with its key.
+    #[error("another daemon runs this vault: one answers at its address with its key, so this folder is a copy")]
+    RunsElsewhere,
     /// An address can't be listened at.
     #[error("can't listen at {address}: {source}")]
     Listen {
@@ -83,9 +86,23 @@ impl StartError {
             StartError::Chain(_) => "check the node at --url",
             StartError::NotRegistered => "register it, or name another account by --account",
             StartError::OtherKey => "`cairn vault status` shows the key that the chain names",
+            StartError::RunsElsewhere => {
+                "stop the other and use the folder that was in use last: what each takes in the other lacks, and what is lacking at a \
+                 challenge is paid for"
+            },
             StartError::Listen { .. } => "name another address by --listen, or stop what listens there",
         }
     }
+}
+
+/// How long this vault's own address is given to answer before this one listens: that it doesn't is what is usual.
+const ELSEWHERE_MAX: Duration = Duration::from_secs(3);
+
+/// Whether somebody answers at this account's vault's address with its key. The folder is locked, and nobody listens here yet: so
+/// it has another folder.
+async fn runs_elsewhere(chain: &Arc<dyn Chain>) -> bool {
+    let (peers, account) = (Peers::new(Arc::clone(chain)), chain.account());
+    matches!(tokio::time::timeout(ELSEWHERE_MAX, peers.connect(&account)).await, Ok(Ok(_)))
 }
 
 /// How long work at the disk may go on when a vault has stopped, and how often it is looked whether it does.
@@ -124,7 +141,11 @@ impl Vault {
             Some(url) => Store::open_objects(&folder, &url, options),
             None => Store::open(&folder, options),
         });
-        let store = Arc::new(opening.await.unwrap_or(Err(StoreError::Failed))?);
+        let (opened, runs_elsewhere) = tokio::join!(opening, runs_elsewhere(&chain));
+        let store = Arc::new(opened.unwrap_or(Err(StoreError::Failed))?);
+        if runs_elsewhere {
+            return Err(StartError::RunsElsewhere);
+        }
         let tls = TlsAcceptor::from(cairn_wire::tls::server_config(&key)?);
 
         let (known, metrics) = (Arc::new(Known::default()), Arc::new(Metrics::default()));

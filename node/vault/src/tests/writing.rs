@@ -14,7 +14,7 @@ use super::{
     world::{account, at, range_of, GENESIS},
     *,
 };
-use crate::{StartError, Vault};
+use crate::{Config, StartError, Vault};
 
 /// Until when receipts are asked for.
 const LAST: u32 = 500;
@@ -245,7 +245,13 @@ async fn a_folder_serves_one_vault_with_its_own_key() {
     let mut group = Group::new(Coding::K1, 0).await;
     let second = Vault::start(group.config_of(0), group.chain(0)).await;
     assert!(matches!(second, Err(StartError::Data(crate::DataError::InUse(_)))));
+    // With a copy of the folder: what either took in, the other would lack.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(group.folder(0).join(crate::KEY_FILE), copy.path().join(crate::KEY_FILE)).unwrap();
+    let copied = Config { data: copy.path().into(), ..group.config_of(0) };
+    assert!(matches!(Vault::start(copied.clone(), group.chain(0)).await, Err(StartError::RunsElsewhere)));
     group.stop(0).await;
+    Vault::start(copied, group.chain(0)).await.unwrap().stop().await;
     let other = Vault::start(group.config_of(0), group.chain(1)).await;
     assert!(matches!(other, Err(StartError::OtherKey)));
     let nobody = Vault::start(group.config_of(0), group.chain(99)).await;
