@@ -3,8 +3,10 @@
 //! Flags and subcommands. All but the storage monitor's are the SDK's own, so that what operators know, and the tools
 //! that they have, work here too.
 
-use sc_cli::{KeySubcommand, RunCmd};
+use clap::CommandFactory;
+use sc_cli::{CryptoScheme, KeySubcommand, RunCmd};
 use sc_storage_monitor::StorageMonitorParams;
+use std::ffi::OsString;
 
 /// The whole command line: a node is run unless a subcommand is given.
 #[derive(Debug, clap::Parser)]
@@ -25,7 +27,8 @@ pub enum Subcommand {
     /// Make, show and store account, session and node keys
     #[command(subcommand)]
     #[command(mut_subcommand("generate-node-key", require_chain_for_key_directory))]
-    #[command(mut_subcommand("insert", |command| command.mut_arg("suri", |argument| argument.value_parser(secret_uri))))]
+    #[command(mut_subcommand("insert", |command| command.mut_arg("suri", |argument| argument.value_parser(secret_uri))
+        .mut_arg("key_type", |argument| argument.value_parser(SESSION_KEYS.map(|(key_type, _)| key_type)))))]
     #[command(mut_subcommand("inspect", |command| command.mut_arg("uri", |argument| argument.value_parser(secret_uri))))]
     Key(KeySubcommand),
 
@@ -74,7 +77,7 @@ pub enum Subcommand {
 #[derive(Debug, clap::Args)]
 pub struct AbsentBenchmark {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _arguments: Vec<std::ffi::OsString>,
+    _arguments: Vec<OsString>,
 }
 
 /// Only a chain's id says where below a base path its node key belongs; and this binary has no default chain.
@@ -82,6 +85,28 @@ fn require_chain_for_key_directory(command: clap::Command) -> clap::Command {
     command
         .mut_arg("base_path", |argument| argument.requires("chain"))
         .mut_arg("default_base_path", |argument| argument.requires("chain"))
+}
+
+/// The types of keys that this chain's sessions have, and their cryptography.
+const SESSION_KEYS: [(&str, CryptoScheme); 3] =
+    [("babe", CryptoScheme::Sr25519), ("gran", CryptoScheme::Ed25519), ("audi", CryptoScheme::Sr25519)];
+
+/// Whether `key insert` is told the scheme that its key type has: the SDK stores any, and the node then has no key that it can use.
+///
+/// # Errors
+/// The scheme it should be.
+pub fn check_scheme(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    let Ok(matches) = Cli::command().try_get_matches_from(arguments) else { return Ok(()) };
+    let insert = matches.subcommand_matches("key").and_then(|key| key.subcommand_matches("insert"));
+    let Some(insert) = insert else { return Ok(()) };
+    let (key_type, scheme) = (insert.get_one::<String>("key_type"), insert.get_one::<CryptoScheme>("scheme"));
+    match SESSION_KEYS.iter().find(|(known, _)| key_type.is_some_and(|key_type| key_type == known)) {
+        Some((key_type, right)) if scheme.is_some_and(|scheme| scheme != right) => {
+            let right = format!("{right:?}").to_lowercase();
+            Err(format!("a key of the type {key_type} has another scheme: give --scheme {right}"))
+        },
+        _ => Ok(()),
+    }
 }
 
 /// Where a path is given that has no file, the SDK derives a key from the development phrase by it: one that everybody can make.
@@ -96,7 +121,7 @@ fn secret_uri(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
     fn parse(arguments: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(arguments.split_whitespace())
@@ -112,6 +137,23 @@ mod tests {
         let cli = parse("cairn-node --validator --chain local --alice").unwrap();
         assert!(cli.subcommand.is_none());
         assert!(cli.run.validator && cli.run.alice);
+    }
+
+    #[test]
+    fn a_key_has_the_scheme_of_its_type() {
+        let check = |scheme: &str, key_type: &str| {
+            let text =
+                format!("cairn-node key insert --chain local --scheme {scheme} --key-type {key_type} --suri //Alice");
+            parse(&text).map_err(|error| error.to_string())?;
+            check_scheme(text.split_whitespace().map(OsString::from))
+        };
+        for (scheme, key_type) in [("sr25519", "babe"), ("ed25519", "gran"), ("Ed25519", "gran"), ("sr25519", "audi")] {
+            check(scheme, key_type).unwrap();
+        }
+        assert!(check("sr25519", "gran").unwrap_err().contains("--scheme ed25519"));
+        assert!(check("ecdsa", "babe").unwrap_err().contains("--scheme sr25519"));
+        assert!(check("ed25519", "grandpa").unwrap_err().contains("gran"));
+        assert_eq!(check_scheme(["cairn-node".into(), "--dev".into()]), Ok(()));
     }
 
     #[test]

@@ -52,7 +52,11 @@ pub fn run() -> Result<()> {
         Some(Subcommand::BuildSpec(command)) => {
             cli.create_runner(command)?.sync_run(|config| command.run(config.chain_spec, config.network))
         },
-        Some(Subcommand::ExportChainSpec(command)) => command.run(cli.load_spec(&command.chain)?),
+        Some(Subcommand::ExportChainSpec(command)) => {
+            // What the runtime has against a genesis it says in its log.
+            sc_cli::LoggerBuilder::new("warn").init()?;
+            command.run(cli.load_spec(&command.chain)?)
+        },
         Some(Subcommand::PurgeChain(command)) => {
             cli.create_runner(command)?.sync_run(|config| command.run(config.database))
         },
@@ -104,6 +108,7 @@ fn run_node(cli: &Cli) -> Result<()> {
 }
 
 fn run_key(cli: &Cli, command: &KeySubcommand) -> Result<()> {
+    crate::cli::check_scheme(std::env::args_os()).map_err(Error::Input)?;
     match command {
         // The command line lets this through without a chain only where no chain is needed: the key goes to a given
         // file or to standard output.
