@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Who stops the program while a transaction is on its way is told which: it may be in a block yet, and sending another one in its
-//! place may do the same thing twice.
+//! Who stops the program while a transaction of [`spend`](mod@crate::spend) is on its way is told which: it may be in a block yet, and
+//! sending another one in its place may do the same thing twice.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
@@ -26,21 +26,27 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A transaction is on its way until this is dropped.
-pub struct OnItsWay(());
+/// A transaction may be on its way until this is dropped.
+pub struct OnItsWay {
+    json: bool,
+}
 
 impl OnItsWay {
-    /// From now on.
-    pub fn new(hash: &str, json: bool) -> Self {
-        let shown = interrupted(hash);
-        state().sent = Some(if json { shown.json().to_string() } else { shown.text() });
+    /// None yet.
+    pub fn none(json: bool) -> Self {
         WATCHING.call_once(|| {
             // Without them the program ends as ever.
             if let (Ok(interrupt), Ok(terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
                 tokio::spawn(watch(interrupt, terminate));
             }
         });
-        OnItsWay(())
+        OnItsWay { json }
+    }
+
+    /// From now on it is this one.
+    pub fn is(&self, hash: &str) {
+        let shown = interrupted(hash);
+        state().sent = Some(if self.json { shown.json().to_string() } else { shown.text() });
     }
 }
 

@@ -138,14 +138,14 @@ pub async fn spend(context: &Context, signer: &Signer, plan: Plan) -> Result<Don
     }
     let account = client.account(context.unlock(signer)?);
     let progress = context.output.progress("submitting");
-    let submitted = account.submit(&plan.call).await?;
+    let on_its_way = OnItsWay::none(context.output.is_json());
+    let submitted = account.submit_telling(&plan.call, |hash| on_its_way.is(&format!("{hash:?}"))).await?;
     let hash = format!("{:?}", submitted.hash());
     let what = plan.what;
     if !context.settings.wait.value {
         submitted.taken()?;
         return Ok(Done { hash, receipt: None, what, token });
     }
-    let _on_its_way = OnItsWay::new(&hash, context.output.is_json());
     progress.step(&format!("submitted {hash}"));
     let receipt = submitted.finalized(|step| show_step(&progress, step)).await?;
     Ok(Done { hash, receipt: Some(receipt), what, token })

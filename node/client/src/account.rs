@@ -123,6 +123,12 @@ impl View {
         let answer = self.at.runtime_apis().call_raw(DRY_RUN, Some(&args)).await.map_err(subxt_error)?;
         match decode::<Result<(), DispatchError>>(&answer)? {
             Ok(()) => Ok(()),
+            // As a pool says it.
+            Err(DispatchError::Exhausted) => Err(Error::Refused(Box::new(Refusal::foreseen(
+                pool_code::TOO_HEAVY,
+                "the transaction is too big or too heavy for a block",
+                "split it up",
+            )))),
             Err(error) => Err(Error::Refused(Box::new(error.explain(self.at.metadata_ref(), Stage::Check)))),
         }
     }
@@ -161,9 +167,17 @@ impl Account {
     /// # Correctness
     /// A transaction is signed again only when a pool has refused the one before and no other pool was given it.
     pub async fn submit(&self, call: &Call) -> Result<Submitted, Error> {
+        self.submit_telling(call, |_| ()).await
+    }
+
+    /// As [`Self::submit`]; `signed` is told the hash of each transaction before a node is given it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn submit_telling(&self, call: &Call, signed: impl Fn(Hash) + Sync) -> Result<Submitted, Error> {
         let mut attempt = 1;
         loop {
-            match self.try_submit(call).await {
+            match self.try_submit(call, &signed).await {
                 Err(Error::Refused(refusal)) if attempt < SUBMIT_ATTEMPTS_MAX && is_outdated(&refusal) => {
                     self.forget_context();
                     attempt += 1;
@@ -173,7 +187,7 @@ impl Account {
         }
     }
 
-    async fn try_submit(&self, call: &Call) -> Result<Submitted, Error> {
+    async fn try_submit(&self, call: &Call, signed: &(impl Fn(Hash) + Sync)) -> Result<Submitted, Error> {
         let context = self.context().await?;
         let lease = self.nonces.lease().await?;
         let transaction = self.sign(call, &context, lease.nonce())?;
@@ -188,6 +202,7 @@ impl Account {
             encoded: transaction.encoded().to_vec(),
             offered: self.client.connections().await.into(),
         };
+        signed(pending.hash);
         match transaction.submit_and_watch().await.map_err(subxt_error) {
             Ok(progress) => {
                 lease.accepted();

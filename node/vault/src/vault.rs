@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use cairn_client::chain::vaults::Vault as VaultInfo;
 use cairn_store::{Store, StoreError};
-use cairn_wire::WireError;
+use cairn_wire::{Connection, Timeouts, WireError};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -95,14 +96,21 @@ impl StartError {
     }
 }
 
-/// How long this vault's own address is given to answer before this one listens: that it doesn't is what is usual.
+/// How long this vault's own addresses are given to answer before this one listens: that none does is what is usual.
 const ELSEWHERE_MAX: Duration = Duration::from_secs(3);
 
-/// Whether somebody answers at this account's vault's address with its key. The folder is locked, and nobody listens here yet: so
-/// it has another folder.
-async fn runs_elsewhere(chain: &Arc<dyn Chain>) -> bool {
-    let (peers, account) = (Peers::new(Arc::clone(chain)), chain.account());
-    matches!(tokio::time::timeout(ELSEWHERE_MAX, peers.connect(&account)).await, Ok(Ok(_)))
+/// Whether somebody answers at one of a vault's addresses with its key. The folder is locked, and nobody listens here yet: so it has
+/// another folder.
+async fn runs_elsewhere(vault: &VaultInfo, genesis: [u8; 32]) -> bool {
+    let answers = vault.addresses.iter().map(|address| {
+        Box::pin(async move {
+            let Ok(address) = std::str::from_utf8(address) else { return Err(()) };
+            Connection::connect(address, vault.service_key, genesis, Timeouts::default()).await.map(drop).map_err(drop)
+        })
+    });
+    // Nothing can be chosen among none.
+    !vault.addresses.is_empty()
+        && matches!(tokio::time::timeout(ELSEWHERE_MAX, futures::future::select_ok(answers)).await, Ok(Ok(_)))
 }
 
 /// How long work at the disk may go on when a vault has stopped, and how often it is looked whether it does.
@@ -135,17 +143,17 @@ impl Vault {
         if registered.service_key != key.public() {
             return Err(StartError::OtherKey);
         }
+        // Before the store is opened: what an index doesn't know, opening removes, from a bucket that both have as well.
+        if runs_elsewhere(&registered, chain.genesis()).await {
+            return Err(StartError::RunsElsewhere);
+        }
         let options = cairn_store::Options { reserve_bytes: config.reserve_bytes, ..Default::default() };
         let (folder, objects) = (data.store(), config.objects.clone());
         let opening = tokio::task::spawn_blocking(move || match objects {
             Some(url) => Store::open_objects(&folder, &url, options),
             None => Store::open(&folder, options),
         });
-        let (opened, runs_elsewhere) = tokio::join!(opening, runs_elsewhere(&chain));
-        let store = Arc::new(opened.unwrap_or(Err(StoreError::Failed))?);
-        if runs_elsewhere {
-            return Err(StartError::RunsElsewhere);
-        }
+        let store = Arc::new(opening.await.unwrap_or(Err(StoreError::Failed))?);
         let tls = TlsAcceptor::from(cairn_wire::tls::server_config(&key)?);
 
         let (known, metrics) = (Arc::new(Known::default()), Arc::new(Metrics::default()));

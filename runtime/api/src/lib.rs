@@ -22,7 +22,8 @@ sp_api::decl_runtime_apis! {
         Call: Codec,
     {
         /// How `call`, signed by `signer`, would end in the next block if it was the first there. Its fee is left out, and
-        /// nothing of it stays. `Exhausted` if it is too heavy for a block; it isn't run then.
+        /// nothing of it stays. `Exhausted` if it is too heavy for a block; it isn't run then. Sudo's calls are refused: they name any
+        /// weight for what they run.
         fn dry_run(signer: AccountId, call: Call) -> Result<(), DispatchError>;
     }
 

@@ -4,7 +4,10 @@
 
 use super::*;
 use crate::configs::BlockWeights;
-use frame_support::dispatch::{DispatchClass, GetDispatchInfo};
+use frame_support::{
+    dispatch::{DispatchClass, GetDispatchInfo},
+    weights::Weight,
+};
 use sp_runtime::{traits::Dispatchable, ArithmeticError, BuildStorage, DispatchError, DispatchResult, TokenError};
 
 fn state() -> sp_io::TestExternalities {
@@ -59,6 +62,19 @@ fn what_no_block_takes_is_not_run() {
     .into();
     assert!(call.get_dispatch_info().total_weight().any_gt(limit));
     assert_eq!(dry_run(Alice, &call), Err(DispatchError::Exhausted));
+}
+
+#[test]
+fn nobody_who_asks_has_shown_to_be_sudo() {
+    state().execute_with(|| {
+        pallet_sudo::Key::<Runtime>::put(Alice.to_account_id());
+        let remark = Box::new(frame_system::Call::remark { remark: vec![] }.into());
+        let call = pallet_sudo::Call::sudo_unchecked_weight { call: remark, weight: Weight::zero() }.into();
+        assert_eq!(
+            crate::dry_run::dry_run(Alice.to_account_id(), call),
+            Err(pallet_sudo::Error::<Runtime>::RequireSudo.into())
+        );
+    });
 }
 
 #[test]

@@ -182,7 +182,7 @@ Examples:
 
 const ZONE_HELP: &str = "\
 A master file (RFC 1035): `NAME [TTL] [IN] TYPE DATA`, $ORIGIN and $TTL, parentheses, `;` before a remark. NAME is below the
-name, or @ for the name itself, or is left out for that of the line before. SOA is passed over: that of .cairn is not yours.
+name, or @ for the name itself, or is left out for that of the line before. SOA, and NS of the name itself, are passed over: those are .cairn's.
 
   $TTL 1h
   @       300 A     192.0.2.7

@@ -25,6 +25,8 @@ const FUTURE_REFUSED: i32 = AUTHOR + 21;
 pub(crate) mod pool_code {
     /// The nonce was used before.
     pub(crate) const STALE: &str = "Pool::StaleNonce";
+    /// No block takes it.
+    pub(crate) const TOO_HEAVY: &str = "Pool::TooHeavy";
     /// Another transaction of the same account and nonce waits in the pool.
     pub(crate) const NONCE_TAKEN: &str = "Pool::NonceTaken";
     /// The nonce is ahead of the account's.
@@ -135,7 +137,7 @@ fn invalid(detail: &str) -> Refusal {
     } else if detail.contains("ancient birth block") {
         (pool_code::EXPIRED, "the transaction's lifetime is over", "submit again", Retry::Now)
     } else if detail.contains("exhaust the block limits") {
-        ("Pool::TooHeavy", "the transaction is too big or too heavy for a block", "split it up", Retry::Never)
+        (pool_code::TOO_HEAVY, "the transaction is too big or too heavy for a block", "split it up", Retry::Never)
     } else if detail.contains("call is not expected") {
         (
             "Pool::CallNotAllowed",

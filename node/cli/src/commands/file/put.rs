@@ -61,7 +61,9 @@ pub async fn put(context: &Context, args: Put) -> Result<Report> {
     json["skipped"] = json!(names(&skipped));
     let files = format!("{count} {}", if count == 1 { "file" } else { "files" });
     let version = format!("in version {} of drive {id}", carried.committed.version);
-    let text = if carried.committed.was_done {
+    let text = if carried.committed.was_done && count == 0 {
+        format!("there was nothing to store, {version}")
+    } else if carried.committed.was_done {
         format!("an earlier run of this command had stored {files} already, {version}")
     } else {
         format!("stored {files}, {}, {version}", format_bytes(carried.read_bytes))

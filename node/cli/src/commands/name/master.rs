@@ -24,14 +24,17 @@ pub struct Record {
 #[derive(Debug)]
 pub struct Reader {
     origin: String,
-    ttl_seconds: u32,
+    /// By `$TTL`.
+    default_seconds: Option<u32>,
+    /// What a record said last, or what holds before any has.
+    last_seconds: u32,
     name: Option<String>,
 }
 
 impl Reader {
     /// Names are below `origin`, which ends with a dot, and records have this time to live, until a line says otherwise.
     pub fn new(origin: &str, ttl_seconds: u32) -> Self {
-        Self { origin: origin.into(), ttl_seconds, name: None }
+        Self { origin: origin.into(), default_seconds: None, last_seconds: ttl_seconds, name: None }
     }
 
     /// Reads a line that was put together by [`lines`]: a record, or a directive.
@@ -66,8 +69,9 @@ impl Reader {
             }
             rest = after;
         }
-        let (ttl_seconds, origin) = (ttl_seconds.unwrap_or(self.ttl_seconds), self.origin.clone());
-        Ok(Some(Record { name, origin, ttl_seconds, text: rest.trim().into() }))
+        self.last_seconds = ttl_seconds.unwrap_or(self.last_seconds);
+        let ttl_seconds = ttl_seconds.or(self.default_seconds).unwrap_or(self.last_seconds);
+        Ok(Some(Record { name, origin: self.origin.clone(), ttl_seconds, text: rest.trim().into() }))
     }
 
     fn directive(&mut self, name: &str, rest: &str) -> Result<()> {
@@ -77,7 +81,7 @@ impl Reader {
         }
         match name.to_ascii_uppercase().as_str() {
             "$ORIGIN" => self.origin = self.absolute(value),
-            "$TTL" => self.ttl_seconds = seconds(value)?,
+            "$TTL" => self.default_seconds = Some(seconds(value)?),
             _ => {
                 let message = format!("{name} is not known here");
                 return Err(usage_with_remedy(message, "write out the records; $ORIGIN and $TTL are known"));
@@ -90,6 +94,7 @@ impl Reader {
         match name {
             "@" => self.origin.clone(),
             _ if name.ends_with('.') => name.into(),
+            _ if self.origin == "." => format!("{name}."),
             _ => format!("{name}.{}", self.origin),
         }
     }
@@ -217,6 +222,20 @@ other.blog.cairn. A 192.0.2.4
                 record("other.blog.cairn.", shop, 5_400, "A 192.0.2.4"),
             ]
         );
+    }
+
+    #[test]
+    fn without_a_default_a_time_to_live_holds_until_the_next() {
+        let records =
+            read("@ A 192.0.2.1\n@ 300 TXT a\n  TXT b\nwww 60 A 192.0.2.1\n$TTL 9\nx A 192.0.2.1").expect("valid");
+        let times: Vec<u32> = records.iter().map(|record| record.ttl_seconds).collect();
+        assert_eq!(times, [3_600, 300, 300, 60, 9]);
+    }
+
+    #[test]
+    fn names_below_the_root_are_whole() {
+        let records = read("$ORIGIN .\nblog.cairn A 192.0.2.1\n$ORIGIN blog.cairn.\nwww A 192.0.2.1").expect("valid");
+        assert_eq!((&*records[0].name, &*records[1].name), ("blog.cairn.", "www.blog.cairn."));
     }
 
     #[test]

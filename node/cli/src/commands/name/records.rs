@@ -144,25 +144,36 @@ impl<'a> Collector<'a> {
 
     /// Takes `NAME [TTL] [IN] TYPE DATA`.
     fn line(&mut self, line: &str) -> Result<()> {
-        self.text(line.trim()).map_err(|(_, error)| error)
+        // As it is: on a command line nothing is a remark.
+        let mut reader = Reader::new(&self.apex(), self.ttl_seconds);
+        match reader.line(line.trim())? {
+            Some(record) => self.record(&record),
+            None => Err(usage(format!("`{}` is no record", line.trim()))),
+        }
     }
 
-    /// Takes the text of a master file. An error is that of a line.
+    /// Takes the text of a master file, but for what of it is made by who answers for .cairn: SOA, and NS at the apex. An error is that
+    /// of a line.
     fn text(&mut self, text: &str) -> Result<(), (Option<usize>, anyhow::Error)> {
         let mut reader = Reader::new(&self.apex(), self.ttl_seconds);
         for (number, line) in lines(text).map_err(|error| (None, error))? {
-            let taken = reader.line(&line).and_then(|record| record.map_or(Ok(()), |record| self.record(&record)));
+            let taken = reader.line(&line).and_then(|record| match record {
+                Some(record) if !self.is_authority(&record) => self.record(&record),
+                _ => Ok(()),
+            });
             taken.map_err(|error| (Some(number), error))?;
         }
         Ok(())
     }
 
+    fn is_authority(&self, record: &Record) -> bool {
+        let rtype = record.text.split_whitespace().next().unwrap_or_default();
+        rtype.eq_ignore_ascii_case("SOA")
+            || rtype.eq_ignore_ascii_case("NS") && record.name.eq_ignore_ascii_case(&self.apex())
+    }
+
     fn record(&mut self, record: &Record) -> Result<()> {
         let wrong = |why: String| usage(format!("{} {}: {why}", record.name, record.text));
-        // Each name's authority is made by who answers for .cairn.
-        if record.text.split_whitespace().next().is_some_and(|rtype| rtype.eq_ignore_ascii_case("SOA")) {
-            return Ok(());
-        }
         let name = self.name(&record.name).map_err(wrong)?;
         let (rtype, data) = parse(&record.text, |text| text::parse_record_below(text, &record.origin))?;
         self.put(name, rtype, record.ttl_seconds, data).map_err(wrong)
@@ -243,9 +254,7 @@ mod tests {
     fn zone(lines: &[&str]) -> Result<Zone> {
         let label = label();
         let mut collector = Collector::new(label.as_str(), TTL_SECONDS_DEFAULT);
-        for line in lines {
-            collector.line(line)?;
-        }
+        collector.text(&lines.join("\n")).map_err(|(_, error)| error)?;
         collector.zone()
     }
 
@@ -259,11 +268,20 @@ mod tests {
             "_https._tcp.blog.cairn. SRV 0 5 443 blog.cairn.",
             "@ MX 10 mail ; below this name",
             "@ SOA ns. root. 1 2 3 4 5",
+            "@ NS ns",
         ])
         .expect("valid");
         assert_eq!((read.records(), read.rrsets().len()), (6, 5));
         let mail = read.get(&RelativeName::apex(), rr::MX).expect("set");
         assert_eq!(&mail.rdata[0][2..], b"\x04mail\x04blog\x05cairn\0");
+    }
+
+    #[test]
+    fn on_a_command_line_nothing_is_a_remark() {
+        let args = |record: &str| RecordArgs { record: vec![record.into()], ..RecordArgs::default() }.zone(&label());
+        let zone = args("_dmarc TXT v=DMARC1;p=(none)").expect("valid");
+        assert_eq!(&zone.rrsets()[0].rdata[0][..], b"\x11v=DMARC1;p=(none)");
+        assert!(args("$TTL 60").is_err() && args("@ NS ns.example.").is_err());
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl<'a> Words<'a> {
         }
         let word = match self.origin {
             Some(origin) if word == "@" => origin.to_string(),
+            Some(".") if !word.ends_with('.') => format!("{word}."),
             Some(origin) if !word.contains('.') => format!("{word}.{origin}"),
             _ => word,
         };

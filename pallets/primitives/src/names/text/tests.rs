@@ -93,6 +93,7 @@ fn in_a_master_file_single_labels_are_below_the_origin() {
     ] {
         assert_eq!(read(short), parse_record(long), "{short}");
     }
+    assert_eq!(parse_record_below("MX 10 host.example", "."), parse_record("MX 10 host.example."));
     assert_eq!(read("CNAME host.example"), Err(TextError::NameRelative("host.example".into())));
     assert_eq!(parse_record("CNAME @"), Err(TextError::NameRelative("@".into())));
 }
