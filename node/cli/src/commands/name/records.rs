@@ -262,9 +262,9 @@ mod tests {
     fn records_are_read_as_in_a_zone_file() {
         let read = zone(&[
             "@ A 192.0.2.7 ; the server",
+            "blog.cairn. A 192.0.2.8",
             "@ 300 IN TXT \"a ; b\" \"c\"",
             "www CNAME blog.cairn.",
-            "blog.cairn. A 192.0.2.8",
             "_https._tcp.blog.cairn. SRV 0 5 443 blog.cairn.",
             "@ MX 10 mail ; below this name",
             "@ SOA ns. root. 1 2 3 4 5",
