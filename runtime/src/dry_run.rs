@@ -20,8 +20,7 @@ pub fn dry_run(signer: AccountId, call: RuntimeCall) -> DispatchResult {
     call.dispatch(RuntimeOrigin::signed(signer)).map(drop).map_err(|refused| refused.error)
 }
 
-/// Number and time of the next block. Its parent's hash is not in the state; the one that is known instead is that of
-/// genesis, which signatures are bound to.
+/// Number and time of the next block. Its parent's hash is not in the state: what stands in its place is written there again.
 fn begin_next_block() {
     let number = System::block_number();
     let hash = System::block_hash(number);
