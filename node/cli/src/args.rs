@@ -128,6 +128,35 @@ pub enum Noun {
     Config(commands::config::Command),
 }
 
+impl Noun {
+    /// Whether files, or their shards, are most of what it does.
+    pub fn moves_files(&self) -> bool {
+        match self {
+            Noun::Vault(_)
+            | Noun::Drive(_)
+            | Noun::Put(_)
+            | Noun::Get(_)
+            | Noun::Cat(_)
+            | Noun::Ls(_)
+            | Noun::Rm(_)
+            | Noun::Mv(_)
+            | Noun::Mkdir(_)
+            | Noun::Sync(_)
+            | Noun::Share(_)
+            | Noun::Unshare(_)
+            | Noun::Versions(_) => true,
+            Noun::Account(_)
+            | Noun::Chain(_)
+            | Noun::Stake(_)
+            | Noun::Contract(_)
+            | Noun::Name(_)
+            | Noun::Gateway(_)
+            | Noun::Api(_)
+            | Noun::Config(_) => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -3,12 +3,15 @@
 //! Who stops the program while a transaction of [`spend`](mod@crate::spend) is on its way is told which: it may be in a block yet, and
 //! sending another one in its place may do the same thing twice.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
+};
 
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
 use crate::{
-    failure::{Exit, Shown},
+    failure::{Exit, Result, Shown},
     output::to_stderr,
 };
 
@@ -36,8 +39,8 @@ impl OnItsWay {
     pub fn none(json: bool) -> Self {
         WATCHING.call_once(|| {
             // Without them the program ends as ever.
-            if let (Ok(interrupt), Ok(terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-                tokio::spawn(watch(interrupt, terminate));
+            if let Ok(signals) = Signals::new() {
+                tokio::spawn(watch(signals));
             }
         });
         OnItsWay { json }
@@ -56,9 +59,30 @@ impl Drop for OnItsWay {
     }
 }
 
-/// From now on signals are a daemon's own business.
-pub fn serving() {
+/// The signals that ask a program to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> SignalKind {
+        tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+        }
+    }
+}
+
+/// Waits until a daemon is asked to end. From now on what a signal does is its own business.
+pub async fn asked_to_end() -> Result<()> {
     state().serves = true;
+    Signals::new()?.next().await;
+    Ok(())
 }
 
 fn interrupted(hash: &str) -> Shown {
@@ -73,12 +97,9 @@ fn interrupted(hash: &str) -> Shown {
 }
 
 /// Ends the program at a signal, as it would end without this, but with something to say.
-async fn watch(mut interrupt: Signal, mut terminate: Signal) {
+async fn watch(mut signals: Signals) {
     loop {
-        let kind = tokio::select! {
-            _ = interrupt.recv() => SignalKind::interrupt(),
-            _ = terminate.recv() => SignalKind::terminate(),
-        };
+        let kind = signals.next().await;
         let state = state();
         match &state.sent {
             Some(text) => {

@@ -15,7 +15,7 @@ mod secrets;
 mod size;
 mod spend;
 
-use std::process::ExitCode;
+use std::{num::NonZero, process::ExitCode};
 
 use clap::Parser;
 
@@ -46,12 +46,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// Sets how many threads the runtime has, instead of what is chosen here.
+const WORKERS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
+
 fn run(cli: Cli) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if cli.noun.moves_files() && std::env::var_os(WORKERS_VARIABLE).is_none() {
+        builder.worker_threads(workers(std::thread::available_parallelism().map_or(1, NonZero::get)));
+    }
+    let runtime = builder.enable_all().build()?;
     let context = Context::new(&cli.global)?;
     let report = runtime.block_on(commands::run(&context, cli.noun))?;
     context.output.report(&report)?;
     Ok(())
+}
+
+/// Threads for the network of what moves files, of so many cores.
+///
+/// Files are read, sealed, coded, hashed and written on threads of their own. As many more as there are cores for the network
+/// only wake one another for each frame: one core of two stores 4/16 in a tenth less time, and all processor time of it
+/// falls by as much. A marketplace proxy does everything on these threads, so it takes the runtime's default, one a core.
+fn workers(cores: usize) -> usize {
+    cores.div_ceil(2)
 }
 
 /// The parser's own errors: help and version are none.

@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::{
     context::Context,
     failure::{failed, usage, usage_with_remedy, Result},
+    interrupt::asked_to_end,
     keystore::read_text,
     output::Report,
 };
@@ -205,7 +206,7 @@ async fn serve(context: &Context, args: Serve) -> Result<Report> {
         None => None,
     };
     let following = tokio::spawn(feed.run());
-    let stopped = stop_signal().await;
+    let stopped = asked_to_end().await;
     following.abort();
     if let Some(metrics) = metrics {
         metrics.abort();
@@ -286,18 +287,6 @@ async fn serve_metrics(
             let _ = tokio::time::timeout(Duration::from_secs(2), answer).await;
         }
     })
-}
-
-/// Waits for an interrupt or a request to end.
-pub async fn stop_signal() -> Result<()> {
-    use tokio::signal::unix::{signal, SignalKind};
-    crate::interrupt::serving();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {},
-        _ = terminate.recv() => {},
-    }
-    Ok(())
 }
 
 fn trust_anchor(context: &Context, data: &DataDir) -> Result<Report> {

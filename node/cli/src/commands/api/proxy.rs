@@ -18,9 +18,9 @@ use super::{
     Proxy, Spending,
 };
 use crate::{
-    commands::gateway::stop_signal,
     context::Context,
     failure::{failed, usage, usage_with_remedy, Result},
+    interrupt::asked_to_end,
     output::Report,
 };
 
@@ -91,7 +91,7 @@ pub async fn proxy(context: &Context, args: Proxy) -> Result<Report> {
     let local = Arc::new(Local { consumer: consumer.clone(), gate });
     let serving = tokio::spawn(http::serve(listener, None, Limits::default(), local, stopping));
     let keeping_up = tokio::spawn(consumer.clone().keep_up());
-    let stopped = stop_signal().await;
+    let stopped = asked_to_end().await;
     stop.send_replace(true);
     let _ = serving.await;
     if let Some(metrics) = metrics {

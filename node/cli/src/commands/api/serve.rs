@@ -22,9 +22,9 @@ use tokio_rustls::{
 
 use super::{publish::publish, Serve};
 use crate::{
-    commands::gateway::stop_signal,
     context::Context,
     failure::{failed, usage, Result},
+    interrupt::asked_to_end,
     output::Report,
     size::parse_bytes,
 };
@@ -79,7 +79,7 @@ pub async fn serve(context: &Context, mut args: Serve) -> Result<Report> {
     let serving = tokio::spawn(http::serve(listener, acceptor, Limits::default(), provider.clone(), stopping));
     let keeping_up = tokio::spawn(provider.clone().keep_up());
     let redeeming = tokio::spawn(provider.clone().redeem_always(account, policy));
-    let stopped = stop_signal().await;
+    let stopped = asked_to_end().await;
     stop.send_replace(true);
     let _ = serving.await;
     if let Some(metrics) = metrics {

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    commands::gateway::stop_signal,
     context::Context,
     failure::{failed, Result},
+    interrupt::asked_to_end,
     output::Report,
     size::{format_bytes, parse_bytes},
 };
@@ -57,7 +57,7 @@ pub async fn run(context: &Context, args: &Run) -> Result<Report> {
         context.output.note(&format!("status     http://{address}/"));
     }
     context.output.note(&format!("keeping {} logs", vault.store().slots().len()));
-    let stopped = stop_signal().await;
+    let stopped = asked_to_end().await;
     vault.stop().await;
     stopped?;
     Ok(Report::new("stopped", json!({ "status": "stopped" })))
