@@ -15,9 +15,7 @@ use super::{
 use cairn_runtime::{opaque::Block, BlockNumber, Hash};
 use sc_chain_spec::ChainType;
 use sc_consensus_babe::{BabeParams, SlotProportion};
-use sc_consensus_grandpa::{
-    BeforeBestBlockBy, GrandpaParams, SharedVoterState, ThreeQuartersOfTheUnfinalizedChain, VotingRulesBuilder,
-};
+use sc_consensus_grandpa::{GrandpaParams, SharedVoterState, ThreeQuartersOfTheUnfinalizedChain, VotingRulesBuilder};
 use sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging;
 use sc_network::service::traits::NetworkService;
 use sc_network_sync::SyncingService;
@@ -42,11 +40,6 @@ const BACKOFF_BLOCKS_PER_EPOCH_MIN: u64 = 4;
 
 /// Expected time for a vote to reach all validators; a round of GRANDPA takes a few of these.
 const GRANDPA_GOSSIP_DURATION: Duration = Duration::from_millis(333);
-
-/// A block is voted for once so many are built on it. With none, votes would often be split between two blocks of one
-/// slot, and only their parent become final. The SDK's default is 2: a slot more of waiting in all that waits for
-/// finality, which gains nothing where a fork rarely lasts for two blocks. What is final is as safe either way.
-const GRANDPA_VOTES_BEHIND_BEST: u32 = 1;
 
 /// On live chains a proof of finality is stored every so many blocks, and at each change of authorities. Such a proof
 /// holds a signature of two thirds of the validators, and stays on disk for good.
@@ -187,10 +180,11 @@ fn start_grandpa(
         network: peers.network,
         sync: peers.sync,
         notification_service: peers.grandpa.notifications,
-        voting_rule: VotingRulesBuilder::new()
-            .add(BeforeBestBlockBy(GRANDPA_VOTES_BEHIND_BEST))
-            .add(ThreeQuartersOfTheUnfinalizedChain)
-            .build(),
+        // The best block is voted for at once. The SDK's default votes two behind it, which is two slots more in all that waits
+        // for finality. Validators that don't see the same best block vote for two children of one parent: then the parent
+        // becomes final, which is all that votes for it would have done, and the next round, a second later, sees more. What is
+        // final is as safe either way.
+        voting_rule: VotingRulesBuilder::new().add(ThreeQuartersOfTheUnfinalizedChain).build(),
         prometheus_registry: shared.registry.clone(),
         shared_voter_state,
         telemetry: shared.telemetry.clone(),
