@@ -133,9 +133,9 @@ describe('storage', { timeout: seconds(1800) }, () => {
   test('a put whose program is killed once the chain has it: the same words later store what the file has then', async () => {
     const path = file('report');
     /** Puts it, and kills the program while its checkpoint becomes final; the chain takes that. */
-    const putAndKill = async () => {
+    const putAndKill = async (...words) => {
       const { version } = await driveStatus();
-      const args = ['--url', cli.url, 'put', path, `${drive}:/report`, ...AS_ALICE];
+      const args = ['--url', cli.url, 'put', ...words, ...AS_ALICE];
       const child = spawn(binary('cairn'), args, { env: cli.env, stdio: ['ignore', 'ignore', 'pipe'] });
       const ended = new Promise((resolve) => { child.once('exit', resolve); });
       await new Promise((resolve) => {
@@ -149,17 +149,39 @@ describe('storage', { timeout: seconds(1800) }, () => {
       await until('the chain has it', async () => (await driveStatus()).version > version);
     };
     writeFileSync(path, 'version one');
-    await putAndKill();
+    await putAndKill(path, `${drive}:/report`);
     writeFileSync(path, 'version two');
     const stored = await put(path, `${drive}:/report`);
     assert.equal(stored.was_done, false);
     await get(`${drive}:/report`, file('report-again'));
     assert.equal(readFileSync(file('report-again'), 'utf8'), 'version two');
     // What was removed meanwhile isn't there because it once was.
-    await putAndKill();
+    await putAndKill(path, `${drive}:/report`);
     await cli.ok('rm', `${drive}:/report`, ...AS_ALICE);
     assert.equal((await put(path, `${drive}:/report`)).was_done, false);
     await get(`${drive}:/report`, file('report-again'));
+    // A directory that the killed run has made isn't one to put the folder into.
+    mkdirSync(file('reports'));
+    writeFileSync(file('reports/may'), 'sunny');
+    await putAndKill('-r', file('reports'), `${drive}:/yearly`);
+    assert.equal((await put('-r', file('reports'), `${drive}:/yearly`)).was_done, true);
+    const namesIn = async () => (await cli.ok('ls', '-R', `${drive}:/yearly`, ...AS_ALICE)).entries.map(({ name }) => name);
+    assert.deepEqual(await namesIn(), ['may']);
+    // It is one once there is nothing to go on with, as with `cp`.
+    await put('-r', file('reports'), `${drive}:/yearly`);
+    assert.deepEqual((await namesIn()).sort(), ['may', 'reports', 'reports/may']);
+  });
+
+  test('of two who make a directory like their folder at once, the last one has it so', async () => {
+    for (const folder of ['left', 'right']) {
+      mkdirSync(file(folder));
+      for (const name of ['1', '2']) writeFileSync(file(`${folder}/${folder}${name}`), folder);
+    }
+    const sync = (folder) => cli.ok('sync', file(folder), `${drive}:/raced`, '--delete', ...AS_ALICE);
+    await Promise.all([sync('left'), sync('right')]);
+    const { entries } = await cli.ok('ls', `${drive}:/raced`, ...AS_ALICE);
+    const names = entries.map(({ name }) => name).sort();
+    assert.ok([['left1', 'left2'], ['right1', 'right2']].some((one) => one.join() === names.join()), names.join());
   });
 
   test('two files of one name, and links, lead nowhere that nobody meant', async () => {
@@ -179,7 +201,15 @@ describe('storage', { timeout: seconds(1800) }, () => {
       assert.equal(through.code, EXIT.usage);
       assert.match(through.stdout + through.stderr, /symbolic link/);
     }
+    mkdirSync(file('there/linked'), { recursive: true });
+    symlinkSync(file('outside'), file('there/linked/sub'));
+    for (const args of [['-r', `${drive}:/linked`, file('there')], [`${drive}:/linked/sub/same`, file('latest')]]) {
+      const through = await cli.run('get', ...args, ...AS_ALICE);
+      assert.equal(through.code, EXIT.usage);
+      assert.match(through.stdout + through.stderr, /symbolic link/);
+    }
     assert.deepEqual(readdirSync(file('outside')), []);
+    assert.equal(readFileSync(file('one/same'), 'utf8'), '1');
   });
 
   test('what is moved, removed and overwritten is so, and older versions stay readable', async () => {
@@ -208,6 +238,8 @@ describe('storage', { timeout: seconds(1800) }, () => {
     assert.notEqual(refused.code, EXIT.done);
     await cli.ok('share', 'accept', ...asBob);
     await cli.ok('share', String(drive), '//Bob', ...AS_ALICE);
+    const shared = (await driveStatus()).shared_with;
+    assert.deepEqual(shared.map(({ role, until_block }) => [role, until_block]), [['reader', null]]);
     await cli.ok('get', `${drive}:/papers/note`, file('bobs'), ...asBob);
     assert.equal(readFileSync(file('bobs'), 'utf8'), 'second');
     const write = await cli.run('put', file('note'), `${drive}:/bobs`, ...asBob);

@@ -6,10 +6,12 @@
 //! - An endpoint of another chain is never used: the genesis hash of the first connection binds all later ones.
 //! - A request that changes something (a submission) is never sent twice by this module. Whether it arrived is for the
 //!   caller to find out: only it knows what arriving looks like.
+//! - Where there are several endpoints, one that is silent for [`SILENT_MAX`] is given up as one that fails.
 //! - A request is tried at most [`ATTEMPTS_MAX`] times, and reconnecting ends after the patience given to
 //!   [`Failover::new`]: every call comes back.
 
 use std::{
+    future::Future,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -30,6 +32,9 @@ pub use light::{LightSpecification, SPECIFICATION_BYTES_MAX};
 const ATTEMPTS_MAX: usize = 3;
 /// How long one endpoint may take to answer the first time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an endpoint may be silent to a request, where there is another. The slowest answers take some seconds; a machine that
+/// hangs keeps its connections for ever.
+const SILENT_MAX: Duration = Duration::from_secs(20);
 /// Pause between two rounds over all endpoints.
 const ROUND_PAUSE: Duration = Duration::from_secs(1);
 
@@ -85,6 +90,8 @@ pub(crate) struct Failover {
     connector: Box<dyn Connect>,
     genesis: OnceLock<Hash>,
     patience: Duration,
+    /// [`SILENT_MAX`]; less in tests.
+    silent: Duration,
     state: Mutex<State>,
 }
 
@@ -101,6 +108,7 @@ impl Failover {
             connector: Box::new(connector),
             genesis: OnceLock::new(),
             patience,
+            silent: SILENT_MAX,
             state: Mutex::new(State::default()),
         }
     }
@@ -170,6 +178,8 @@ impl Failover {
         let mut state = self.state.lock().await;
         if let Some(current) = state.current.take_if(|current| current.generation == generation) {
             state.next = (current.endpoint + 1) % self.urls.len();
+            let (node, next) = (authority(&self.urls[current.endpoint]), authority(&self.urls[state.next]));
+            tracing::warn!(node, next, "the connection to a node is lost");
         }
     }
 
@@ -195,7 +205,7 @@ impl Failover {
         let mut attempt = 1;
         loop {
             let (client, generation) = self.connection().await.map_err(unreachable)?;
-            match client.request_raw(method, params.clone()).await {
+            match self.answer(client.request_raw(method, params.clone())).await {
                 Err(error) if is_lost(&error) => {
                     self.lost(generation).await;
                     if attempt >= attempts {
@@ -208,6 +218,15 @@ impl Failover {
         }
     }
 
+    /// Waits for an answer, as long as it is worth.
+    async fn answer<T>(&self, asked: impl Future<Output = Result<T, RpcError>>) -> Result<T, RpcError> {
+        if self.urls.len() < 2 {
+            return asked.await;
+        }
+        let silent = || format!("it was silent for {} s", self.silent.as_secs_f64());
+        time::timeout(self.silent, asked).await.unwrap_or_else(|_| Err(RpcError::Client(silent().into())))
+    }
+
     async fn subscribe(
         &self,
         method: &str,
@@ -215,7 +234,7 @@ impl Failover {
         unsubscribe: &str,
     ) -> Result<RawRpcSubscription, RpcError> {
         let (client, generation) = self.connection().await.map_err(unreachable)?;
-        match client.subscribe_raw(method, params, unsubscribe).await {
+        match self.answer(client.subscribe_raw(method, params, unsubscribe)).await {
             Err(error) if is_lost(&error) => {
                 self.lost(generation).await;
                 Err(self.failed(error).await)
@@ -262,6 +281,13 @@ impl RpcClientT for Transport {
     }
 }
 
+/// Host and port of a URL. What else is in it may be a secret.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
+}
+
 /// Checks an endpoint's URL before anything is tried with it.
 ///
 /// # Errors
@@ -273,8 +299,7 @@ pub fn check_url(url: &str) -> Result<(), crate::Error> {
         Some(("http" | "https", _)) => return Err(invalid("use ws:// or wss://; nodes serve both on one port")),
         _ => return Err(invalid("an endpoint looks like ws://127.0.0.1:9944 or wss://rpc.example.org")),
     };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host_port = authority.rsplit('@').next().unwrap_or_default();
+    let host_port = authority(rest);
     let (host, port) = match host_port.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (host_port, None),

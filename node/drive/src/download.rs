@@ -200,7 +200,12 @@ async fn attempt(
         on_bytes(bytes.len() as u64);
         Ok(())
     };
-    let read = contents.copy(name, file, from..file.size, known, sink).await?;
+    let read = contents.copy(name, file, from..file.size, known, sink).await.map_err(|error| match error {
+        DriveError::Io { error, .. } => {
+            DriveError::Io { what: format!("{shown}, which the same command goes on with"), error }
+        },
+        error => error,
+    })?;
     if let Some(syncing) = syncing {
         syncing.await?.map_err(DriveError::io(shown))?;
     }

@@ -164,7 +164,7 @@ impl DriveError {
                 "run the same command again: it goes on where this one ended; `cairn drive status` shows the vaults"
             },
             DriveError::Contended { .. } => "run the command again when the others are done",
-            DriveError::NoRoom { .. } => "`cairn drive resize` makes room, or `cairn drive trim` gives up old versions",
+            DriveError::NoRoom { .. } => "`cairn drive resize` makes room; `cairn drive trim` gives up old versions, and what was removed",
             DriveError::Damaged { .. } => "`cairn versions` shows older versions; `--version` gets one",
             DriveError::Running => "wait until it has ended; then run it again if it is still to be done",
             DriveError::Journal { .. } => "remove the file to begin anew",

@@ -6,7 +6,7 @@
 //! a file that was only touched is not sent again. Symbolic links and special files are left out, and counted.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -120,6 +120,19 @@ pub struct Difference {
     pub extra: Vec<DrivePath>,
     /// Files that are alike.
     pub same: usize,
+}
+
+impl Difference {
+    /// Adds what a later comparison found; what was alike then is what is alike.
+    pub fn add(&mut self, later: &Difference) {
+        for (all, more) in
+            [(&mut self.copy, &later.copy), (&mut self.make, &later.make), (&mut self.extra, &later.extra)]
+        {
+            let known: BTreeSet<DrivePath> = all.iter().cloned().collect();
+            all.extend(more.iter().filter(|path| !known.contains(path)).cloned());
+        }
+        self.same = later.same;
+    }
 }
 
 /// Whether a file on disk and one of a drive are alike.

@@ -31,6 +31,8 @@ const LOGS_FOLDER: &str = "logs";
 const TAILS_FOLDER: &str = "tails";
 /// File that says where the objects are.
 const OBJECTS_FILE: &str = "objects";
+/// The value that says that shards are lost.
+const LOST: &str = "lost-shards";
 /// Logs whose files stay open.
 const OPEN_LOGS_MAX: usize = 256;
 
@@ -121,7 +123,7 @@ impl Store {
         let index = Arc::new(Index::open(&folder.join("index"), options.cache_bytes)?);
         let mut slots = BTreeMap::new();
         for (at, head) in index.heads()? {
-            recover(&*bulk, at, &head)?;
+            recover(&*bulk, &index, at, &head)?;
             slots.insert(at, Arc::new(Slot::new(at, head)));
         }
         for at in bulk.list().map_err(StoreError::io("the list of logs"))? {
@@ -219,6 +221,23 @@ impl Store {
         self.index.value(name)
     }
 
+    /// Whether a log came back shorter than its index says, and [`Self::mended`] hasn't been said since: what is missing reads as
+    /// zeros, and has to be looked for.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn lost_shards(&self) -> Result<bool, StoreError> {
+        Ok(self.index.value(LOST)?.is_some_and(|value| !value.is_empty()))
+    }
+
+    /// All shards that were lost are back.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn mended(&self) -> Result<(), StoreError> {
+        self.save_value(LOST, Vec::new())
+    }
+
     /// Bytes of the disk that can still be filled, and all that it has.
     ///
     /// # Errors
@@ -303,7 +322,7 @@ fn places(leaves: u64) -> impl Iterator<Item = NodeAt> {
 }
 
 /// Makes a log as long as its index says.
-fn recover(bulk: &dyn Bulk, at: SlotAt, head: &Head) -> Result<(), StoreError> {
+fn recover(bulk: &dyn Bulk, index: &Index, at: SlotAt, head: &Head) -> Result<(), StoreError> {
     let log = match bulk.open(at) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             tracing::error!(drive = at.drive, slot = at.slot, "a log's file is gone; its shards have to be repaired");
@@ -315,6 +334,10 @@ fn recover(bulk: &dyn Bulk, at: SlotAt, head: &Head) -> Result<(), StoreError> {
     let (length, bytes) = (log.length().map_err(StoreError::io("a log's length"))?, head.bytes());
     if length < bytes {
         tracing::error!(drive = at.drive, slot = at.slot, length, bytes, "a log's file is short: shards are lost");
+        // Noted first: once it is as long as ever, nobody can see it.
+        let mut changes = Changes::default();
+        changes.value(LOST, &[1]);
+        index.write(changes)?;
     }
     if length != bytes {
         log.set_length(bytes).map_err(StoreError::io("a log's length"))?;

@@ -14,7 +14,7 @@ use std::{
 
 use cairn_client::chain::{
     storage::{SlotAt, SlotState},
-    vaults::HeldSlot,
+    vaults::{HeldSlot, Vault as VaultInfo},
 };
 use cairn_primitives::storage::{restore_chunk, UNIT_BYTES};
 use cairn_store::{Store, StoreError};
@@ -46,6 +46,28 @@ pub(crate) struct Keeper {
     /// Slots that something is being done for.
     pub busy: Mutex<HashMap<SlotAt, Try>>,
     pub turns: Arc<Semaphore>,
+    /// What the chain said of this vault last.
+    pub standing: Mutex<Option<Standing>>,
+}
+
+/// What tells whether a vault does what it is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    turns: u32,
+    missed_history: u32,
+    bond: u128,
+}
+
+impl Standing {
+    fn of(vault: &VaultInfo) -> Self {
+        Standing { turns: vault.turns, missed_history: vault.missed_history, bond: vault.bond }
+    }
+
+    /// How many turns are misses that were none, or weren't, at an earlier time.
+    fn missed_since(&self, before: &Standing) -> u32 {
+        let turns = self.turns.saturating_sub(before.turns);
+        (self.missed_history & !before.missed_history.checked_shl(turns).unwrap_or_default()).count_ones()
+    }
 }
 
 /// Something that is being done for a slot, or that failed.
@@ -86,9 +108,39 @@ impl Keeper {
         self.known.replace(&held);
         set(&self.metrics.finalized_block, held.block.into());
         set(&self.metrics.slots, held.slots.len() as u64);
+        if let Some(vault) = self.chain.vault(self.chain.account()).await.inspect_err(count_error)? {
+            self.note_standing(&vault);
+        }
         self.tend(&held.slots, held.block).await;
         self.let_go(&held).await;
         Ok(true)
+    }
+
+    /// Says what an operator has to know: nothing else in this program sees that an answer came too late, or not at all.
+    fn note_standing(&self, vault: &VaultInfo) {
+        let now = Standing::of(vault);
+        let before = self.standing.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        set(&self.metrics.score_ppm, vault.score_ppm.into());
+        set(&self.metrics.proofs_missed_in_row, vault.missed_in_row.into());
+        let Some(before) = before else { return };
+        let missed = now.missed_since(&before);
+        if missed > 0 {
+            add(&self.metrics.proofs_missed_total, missed.into());
+            let in_row = vault.missed_in_row;
+            tracing::warn!(
+                missed,
+                in_row,
+                "a proof was missed: were the machine, its line and its node there, and in time?"
+            );
+        }
+        if now.bond < before.bond {
+            let plancks = before.bond - now.bond;
+            tracing::warn!(
+                plancks,
+                left = now.bond,
+                "the bond has become less: a slash, unless its owner took it back"
+            );
+        }
     }
 
     /// Does for all slots what can be done at once, and begins what takes time.
@@ -299,4 +351,26 @@ fn remove_lost(store: &Store, kept: &[SlotAt], block: u32, grace: u32) -> Result
         store.save_value(LOST, lost.encode())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_missed_turn_is_told_of_once() {
+        let standing = |turns, missed_history| Standing { turns, missed_history, bond: 1 };
+        for (before, after, missed) in [
+            (standing(5, 0b00), standing(5, 0b00), 0),
+            (standing(5, 0b00), standing(6, 0b01), 1),
+            (standing(6, 0b01), standing(7, 0b10), 0),
+            (standing(6, 0b01), standing(8, 0b111), 2),
+            // What is judged after its turn.
+            (standing(6, 0b00), standing(6, 0b01), 1),
+            (standing(6, 0b01), standing(6, 0b00), 0),
+            (standing(6, 0b01), standing(60, 0b11), 2),
+        ] {
+            assert_eq!(after.missed_since(&before), missed, "{before:?} {after:?}");
+        }
+    }
 }

@@ -60,6 +60,12 @@ metrics! {
     challenges_failed_total: counter,
     /// Answers that came when the challenge wasn't the chain's any more: its block was undone, or its time over.
     challenges_past_total: counter,
+    /// Turns of proving that the chain counts as missed, since this vault was started.
+    proofs_missed_total: counter,
+    /// Turns that were missed one after the other, up to now.
+    proofs_missed_in_row: gauge,
+    /// This vault's score, in millionths.
+    score_ppm: gauge,
     /// Disputes against this vault that were answered.
     disputes_answered_total: counter,
     /// Disputes against this vault that couldn't be answered when it was tried.

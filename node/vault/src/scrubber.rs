@@ -27,7 +27,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// The value that says where it stopped.
 const CURSOR: &str = "scrubbed";
 /// Before a repair that failed is tried again.
-const REPAIR_PAUSE: Duration = Duration::from_secs(600);
+pub(crate) const REPAIR_PAUSE: Duration = Duration::from_secs(600);
 /// Failed repairs that are remembered.
 const FAILED_MAX: usize = 4096;
 
@@ -60,6 +60,11 @@ impl Scrubber {
         Ok(self.pace.scrub_period.mul_f64(part.min(1.0)).clamp(PAUSE.0, PAUSE.1))
     }
 
+    /// Whether shards are known to be lost, so that everything is to be read at once.
+    pub fn lost_shards(&self) -> bool {
+        self.store.lost_shards().unwrap_or_default()
+    }
+
     /// Reads everything, and repairs what is damaged, also what couldn't be repaired a moment ago.
     pub async fn scrub_all(&self) -> Result<(), StoreError> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -80,6 +85,9 @@ impl Scrubber {
                 }
                 leaf = scrubbed.next_leaf.max(leaf + 1);
             }
+        }
+        if self.lost_shards() && self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            self.store.mended()?;
         }
         Ok(())
     }

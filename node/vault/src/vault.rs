@@ -15,7 +15,7 @@ use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::sleep,
+    time::{sleep, Instant},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -26,7 +26,7 @@ use crate::{
     peers::Peers,
     prover::{ProveError, Prover},
     rebuild::Rebuilder,
-    scrubber::Scrubber,
+    scrubber::{Scrubber, REPAIR_PAUSE},
     serve::{Server, Shared},
     status::{self, Status},
     watcher::Watcher,
@@ -79,6 +79,7 @@ impl StartError {
         match self {
             StartError::Data(DataError::InUse(_)) => "stop the other, or give this one its own folder by --data",
             StartError::Data(_) => "mend that, or name the vault's own folder by --data",
+            StartError::Store(StoreError::Elsewhere(_)) => "give --objects as it was given before, or leave it out if it was not",
             StartError::Store(_) => {
                 "see whether the disk is whole and can be written. If the index is beyond repair, move the folder `store` away and keep \
                  the service key: the vault takes what it had from the others of its groups"
@@ -185,6 +186,7 @@ impl Vault {
             pace: config.pace,
             busy: Mutex::default(),
             turns: turns(),
+            standing: Mutex::default(),
         });
         let watcher = Watcher {
             chain: Arc::clone(&chain),
@@ -333,7 +335,14 @@ async fn until(mut stop: watch::Receiver<bool>, work: impl std::future::Future<O
 
 async fn scrub(scrubber: Arc<Scrubber>) {
     let mut quiet = Quiet::default();
+    let mut not_before = Instant::now();
     loop {
+        if Instant::now() >= not_before && scrubber.lost_shards() {
+            let began = Instant::now();
+            quiet.log("the store can't be read through", scrubber.scrub_all().await);
+            // Where the others are away, reading takes a small part of the time until they are back.
+            not_before = Instant::now() + REPAIR_PAUSE.max(began.elapsed() * 10);
+        }
         let scrubbed = scrubber.scrub().await;
         let pause = scrubbed.as_ref().copied().unwrap_or(Duration::from_secs(60));
         quiet.log("the store can't be read through", scrubbed.map(|_| ()));

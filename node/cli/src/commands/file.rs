@@ -209,6 +209,7 @@ Examples:
 
 /// With whom to share no longer.
 #[derive(Args, Debug)]
+#[command(override_usage = "cairn unshare [OPTIONS] <PLACE> <ACCOUNT|--public>")]
 #[group(id = "whom", required = true, multiple = false, args = ["from", "public"])]
 pub struct Unshare {
     /// Which drive, by name or number

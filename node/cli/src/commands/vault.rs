@@ -127,7 +127,7 @@ pub struct Run {
     /// Room on the disk that stays free
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     reserve: String,
-    /// Keep shards as objects at this address, like s3://bucket/prefix, gs:// or az://; credentials come from the environment,
+    /// Keep shards as objects at this address, like s3://bucket/prefix, gs://, az:// or file:///folder; credentials come from the environment,
     /// see below. What isn't uploaded yet is in the vault's folder
     #[arg(long, value_name = "URL", env = "CAIRN_VAULT_OBJECTS")]
     objects: Option<String>,

@@ -15,11 +15,13 @@ struct Endpoint {
     /// Answers this many requests before its connection breaks; the genesis check counts.
     requests_left: Arc<AtomicUsize>,
     served: Arc<StdMutex<Vec<String>>>,
+    /// Takes requests, and doesn't answer.
+    hangs: bool,
 }
 
 impl Endpoint {
     fn new(genesis: u8, requests: usize) -> Self {
-        Self { genesis, requests_left: Arc::new(AtomicUsize::new(requests)), served: Arc::default() }
+        Self { genesis, requests_left: Arc::new(AtomicUsize::new(requests)), served: Arc::default(), hangs: false }
     }
 
     fn served(&self) -> Vec<String> {
@@ -31,6 +33,9 @@ impl RpcClientT for Endpoint {
     fn request_raw<'a>(&'a self, method: &'a str, _: Option<Box<RawValue>>) -> RawRpcFuture<'a, Box<RawValue>> {
         Box::pin(async move {
             self.served.lock().expect("not poisoned").push(method.to_string());
+            if self.hangs && method != "chain_getBlockHash" {
+                return futures::future::pending().await;
+            }
             let left = self.requests_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
             if left.is_err() {
                 return Err(RpcError::Client("connection reset".into()));
@@ -71,6 +76,32 @@ fn transport(urls: &[&str], endpoints: &[(&str, &Endpoint)]) -> Transport {
     let net = Net(endpoints.iter().map(|(url, endpoint)| (url.to_string(), (*endpoint).clone())).collect());
     let urls = urls.iter().map(|url| url.to_string()).collect();
     Transport(Arc::new(Failover::new(urls, net, Duration::ZERO)))
+}
+
+/// Two endpoints, of which the first takes requests and doesn't answer.
+fn with_one_that_hangs() -> (Transport, Endpoint) {
+    let (mut hanging, other) = (Endpoint::new(1, 99), Endpoint::new(1, 99));
+    hanging.hangs = true;
+    let net = Net([("a".to_string(), hanging), ("b".to_string(), other.clone())].into());
+    let mut failover = Failover::new(vec!["a".into(), "b".into()], net, Duration::ZERO);
+    failover.silent = Duration::from_millis(100);
+    (Transport(Arc::new(failover)), other)
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_is_given_up_for_another() {
+    let (transport, other) = with_one_that_hangs();
+    ask(&transport, "x").await.expect("b answers");
+    assert_eq!(transport.0.url().await.as_deref(), Some("b"));
+    assert_eq!(other.served(), ["chain_getBlockHash", "x"]);
+}
+
+#[tokio::test]
+async fn a_submission_to_an_endpoint_that_hangs_is_not_sent_to_another() {
+    let (transport, other) = with_one_that_hangs();
+    let error = ask(&transport, "author_submitExtrinsic").await.expect_err("nobody answers").to_string();
+    assert!(error.contains("silent for 0.1 s"), "{error}");
+    assert!(other.served().is_empty());
 }
 
 async fn ask(transport: &Transport, method: &str) -> Result<String, RpcError> {

@@ -109,6 +109,16 @@ pub struct Committing {
     pub outcome: Vec<String>,
 }
 
+/// What a journal calls a command.
+fn name(command: &[u8]) -> String {
+    blake3::hash(command).to_hex()[..32].to_string()
+}
+
+/// Where the journal of a command is.
+fn file(folder: &Path, genesis: &str, drive: DriveId, command: &str) -> PathBuf {
+    folder.join(format!("{}-{drive}-{}.json", &genesis[..8], &command[..16]))
+}
+
 impl Stored {
     /// For a command that begins now.
     fn new(genesis: String, drive: DriveId, command: String) -> Result<Self, DriveError> {
@@ -138,9 +148,9 @@ impl Journal {
     /// [`DriveError::Running`] if another process is at the same command; [`DriveError::Journal`] if there is one that can't be
     /// read.
     pub fn open(folder: &Path, genesis: &[u8; 32], drive: DriveId, command: &[u8]) -> Result<(Self, bool), DriveError> {
-        let command = blake3::hash(command).to_hex()[..32].to_string();
+        let command = name(command);
         let genesis = hex::encode(genesis);
-        let file = folder.join(format!("{}-{drive}-{}.json", &genesis[..8], &command[..16]));
+        let file = file(folder, &genesis, drive, &command);
         let io = || DriveError::io(file.display().to_string());
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io())?;
         forget_old(folder).map_err(io())?;
@@ -161,6 +171,11 @@ impl Journal {
         let journal = Journal { file, stored, of_this_run: false, _lock: lock };
         journal.store()?;
         Ok((journal, false))
+    }
+
+    /// Whether an earlier run of a command left its journal.
+    pub fn is_left(folder: &Path, genesis: &[u8; 32], drive: DriveId, command: &[u8]) -> bool {
+        file(folder, &hex::encode(genesis), drive, &name(command)).exists()
     }
 
     /// Begins anew: what the earlier run did is committed, and the command means something else by now. A finished upload's keys

@@ -133,7 +133,7 @@ impl Store {
             state.log = None;
             state.head.clone()
         };
-        recover(&*self.bulk, at, &head)?;
+        recover(&*self.bulk, &self.index, at, &head)?;
         let log = self.log_of(&slot)?;
         log.sync().map_err(StoreError::io("the log"))?;
         let unit = UNIT_BYTES as u64;

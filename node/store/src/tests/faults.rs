@@ -114,16 +114,24 @@ fn a_short_or_lost_file_is_damage_that_can_be_repaired() {
         let mut bench = Bench::with_log();
         let shards = small(5);
         bench.append(0, &shards).expect("they are taken");
+        bench.restart();
+        assert!(!bench.store().lost_shards().expect("readable"));
         match lost {
             true => bench.disk.lose(AT),
             false => bench.disk.shorten(AT, 2 * 4096 + 10),
         }
-        bench.restart();
+        // Who starts it a second time finds a log that is as long as ever.
+        for _ in 0..2 {
+            bench.restart();
+            assert!(bench.store().lost_shards().expect("readable"));
+        }
         let damaged = bench.store().scrub(AT, 0, u64::MAX).expect("readable").damaged;
         assert_eq!(damaged, if lost { vec![0, 1, 2, 3, 4] } else { vec![2, 3, 4] });
         for leaf in damaged {
             bench.store().rewrite(AT, leaf, &shards[leaf as usize]).expect("it belongs there");
         }
+        bench.store().mended().expect("it is noted");
+        assert!(!bench.store().lost_shards().expect("readable"));
         check(bench.store(), AT, &shards, 0);
     }
 }

@@ -46,7 +46,7 @@ pub struct Create {
     #[arg(long, value_name = "AMOUNT", conflicts_with = "days")]
     escrow: Option<String>,
     /// Pay in for so many days with the drive full [default: 30]
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     days: Option<u32>,
     #[command(flatten)]
     state: StateDir,

@@ -2,7 +2,7 @@
 
 //! How drives and their vaults fare.
 
-use cairn_client::chain::storage::{Drive, Slot, SlotState, Visibility, UNIT_BYTES};
+use cairn_client::chain::storage::{Drive, Role, Slot, SlotState, Visibility, UNIT_BYTES};
 use serde_json::{json, Value};
 
 use super::{
@@ -85,7 +85,7 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
     let owner = context.address(&drive.owner).await?;
     let held = drive.units - drive.trimmed_units;
     let per_period = drive.rate_per_block.saturating_mul(terms.period_blocks.into());
-    let mut rows = vec![
+    let rows = vec![
         ("drive", if name.is_empty() { id.to_string() } else { format!("{id}, {name}") }),
         ("owner", owner.clone()),
         (
@@ -129,8 +129,20 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
     ];
     let mut grants = view.grants_of(id).await?;
     grants.retain(|(account, _)| *account != drive.owner);
-    if !grants.is_empty() {
-        rows.push(("shared with", format!("{} accounts", grants.len())));
+    let (mut shared, mut shared_json) = (Vec::new(), Vec::new());
+    for (account, grant) in &grants {
+        let address = context.address(account).await?;
+        let (role, may) = match grant.role {
+            Role::Reader => ("reader", "reads"),
+            Role::Writer => ("writer", "reads and writes"),
+        };
+        let until = match grant.until_block {
+            Some(block) if block < now => format!("ended with block #{block}"),
+            Some(block) => format!("until block #{block}"),
+            None => String::new(),
+        };
+        shared.push(vec![address.clone(), may.into(), until]);
+        shared_json.push(json!({ "account": address, "role": role, "until_block": grant.until_block }));
     }
     let (mut slots, mut slots_json) = (Vec::new(), Vec::new());
     for (number, slot) in drive.slots.iter().enumerate() {
@@ -143,14 +155,18 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
         ]);
         slots_json.push(slot_json(number, slot, vault.as_deref()));
     }
-    let text = format!("{}\n{}", fields(rows), table(&["slot", "state", "last proof", "vault"], &slots));
+    let mut text = format!("{}\n{}", fields(rows), table(&["slot", "state", "last proof", "vault"], &slots));
+    if !shared.is_empty() {
+        text += "\n";
+        text += &table(&["shared with", "which", ""], &shared);
+    }
     let json = json!({
         "drive": id, "name": name, "owner": owner, "coding": format_coding(drive.coding), "version": drive.version,
         "units": drive.units, "trimmed_units": drive.trimmed_units, "capacity_units": drive.capacity_units,
         "public": matches!(drive.visibility, Visibility::Public(_)), "key_generation": drive.key_generation,
         "price": token.json(drive.price), "escrow": token.json(drive.escrow), "deposit": token.json(drive.deposit),
         "cost_per_period": token.json(per_period), "cost_so_far": token.json(drive.spent), "dry_block": drive.dry_block,
-        "cost_ahead": ahead(&drive, now, &token), "slots": slots_json,
+        "cost_ahead": ahead(&drive, now, &token), "slots": slots_json, "shared_with": shared_json,
     });
     Ok(Report::new(text, json))
 }

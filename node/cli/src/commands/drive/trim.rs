@@ -10,7 +10,7 @@ use super::place::{drive_error, find, open, StateDir};
 use crate::{
     commands::file::carry::{carry, Carry},
     context::Context,
-    failure::{usage, Result},
+    failure::{refused, usage, Result},
     output::Report,
     size::format_bytes,
     spend::{spend, Plan},
@@ -34,6 +34,24 @@ pub async fn trim(context: &Context, named: Option<&str>, all: bool, state: &Sta
     };
     let moved = live_before(drive, cut);
     let freed = data_bytes(drive, cut.units - drive.state().trimmed_units);
+    let state_now = drive.state();
+    let free = (state_now.capacity_units + state_now.trimmed_units).saturating_sub(state_now.units);
+    let room = data_bytes(drive, free);
+    if moved > room {
+        let capacity = data_bytes(drive, state_now.capacity_units).saturating_add(moved - room);
+        return Err(refused(
+            "Storage::CapacityExceeded",
+            format!(
+                "files of {} are moved before what lies in front of them is given up, and drive {id} has room for {}",
+                format_bytes(moved),
+                format_bytes(room)
+            ),
+            format!(
+                "for the time of it make room: `cairn drive resize --capacity` to somewhat more than {}, trim, and resize again",
+                format_bytes(capacity)
+            ),
+        ));
+    }
     let question = format!(
         "Give up {} of drive {id}, with all versions but the newest, and links made so far? {} are moved on.",
         format_bytes(freed),

@@ -4,8 +4,9 @@
 
 use std::{
     io::IsTerminal,
+    path::PathBuf,
     sync::{
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         Arc, Mutex, PoisonError,
     },
     time::{Duration, Instant},
@@ -159,6 +160,8 @@ pub struct Carried {
     pub known_bytes: u64,
     /// Milliseconds until enough vaults had signed for everything; the checkpoint's finality comes after that.
     pub stored_ms: u64,
+    /// Another writer's version came before this one.
+    pub on_others: bool,
 }
 
 impl Carried {
@@ -184,6 +187,11 @@ pub fn check_writer(opened: &Opened) -> Result<()> {
     ))
 }
 
+/// Where the journals of uploads are.
+pub fn journals(state: &StateDir) -> Result<PathBuf> {
+    Ok(state.folder()?.join("uploads"))
+}
+
 /// Commits a plan, and shows how it goes.
 pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateDir, how: Carry) -> Result<Carried> {
     if !context.settings.wait.value {
@@ -197,9 +205,10 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
     let meter = Meter::new(context, how.what, 0);
     let (sent, known) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (stored_ms, started) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    let on_others = Arc::new(AtomicBool::new(false));
     let on_event = {
         let (meter, sent, known) = (meter.clone(), Arc::clone(&sent), Arc::clone(&known));
-        let stored_ms = Arc::clone(&stored_ms);
+        let (stored_ms, on_others) = (Arc::clone(&stored_ms), Arc::clone(&on_others));
         Arc::new(move |event: Event| match event {
             Event::Total { bytes } => meter.begin(bytes),
             Event::Read { bytes } => meter.add(bytes),
@@ -219,7 +228,10 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
             Event::LeftBehind { stripes } => meter.say(&format!(
                 "vaults have signed for {stripes} stripes that nobody has committed yet; waiting whether somebody does"
             )),
-            Event::Again => meter.say("another writer changed the drive meanwhile; doing it again on top of that"),
+            Event::Again => {
+                on_others.store(true, Ordering::Relaxed);
+                meter.say("the drive was changed meanwhile, by another writer or an earlier run; doing it again on top of that");
+            },
             _ => {},
         })
     };
@@ -230,7 +242,7 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
     if let (None, true, Some(known)) = (&plan.name, name.is_empty(), registry.name(id)) {
         plan.name = Some(known.into());
     }
-    let journals = state.folder()?.join("uploads");
+    let journals = journals(state)?;
     let result = commit(&opened.session, opened.drive, plan, &writer, &journals).await;
     meter.finish();
     let committed = result.map_err(drive_error)?;
@@ -240,6 +252,7 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
         sent_bytes: sent.load(Ordering::Relaxed),
         known_bytes: known.load(Ordering::Relaxed),
         stored_ms: stored_ms.load(Ordering::Relaxed),
+        on_others: on_others.load(Ordering::Relaxed),
     })
 }
 

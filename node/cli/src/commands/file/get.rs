@@ -118,6 +118,10 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         }
         files.push(Wanted { name: path.to_string(), file, to });
     }
+    // What leads to `top` itself is the user's own way there.
+    for to in folders.iter().skip(1).chain(files.iter().map(|wanted| &wanted.to)) {
+        check_place(to)?;
+    }
     let total: u64 = files.iter().map(|wanted| wanted.file.size).sum();
     let meter = Meter::new(context, "getting", total);
     for folder in folders {
@@ -136,6 +140,18 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         }).collect::<Vec<_>>(),
     });
     Ok(Report::new(text, json))
+}
+
+/// What is a link there, or no file at all, isn't written through and isn't replaced: what it leads to is somebody else's.
+fn check_place(to: &Path) -> Result<()> {
+    let Ok(there) = to.symlink_metadata() else { return Ok(()) };
+    if there.is_file() || there.is_dir() {
+        return Ok(());
+    }
+    Err(usage_with_remedy(
+        format!("{} is a symbolic link or special file, and isn't replaced", to.display()),
+        "name another place, or remove it; `-` is standard output",
+    ))
 }
 
 /// Gets files.

@@ -10,12 +10,13 @@ use std::{
 use cairn_drive::{
     manifest::{Change, Tree, NOW_MS},
     sync::{local_file, scan, LocalFile},
+    upload::Journal,
     DrivePath, Plan, Put as PutFile, PutSource, Step,
 };
 use serde_json::json;
 
 use super::{
-    carry::{carry, Carry},
+    carry::{carry, journals, Carry},
     Put,
 };
 use crate::{
@@ -33,7 +34,14 @@ pub async fn put(context: &Context, args: Put) -> Result<Report> {
     let id = find(context, to.drive.as_deref(), &args.state).await?;
     let opened = open(context, id, &args.state).await?;
     let tree = opened.drive.contents().tree();
-    let into = to.is_directory || tree.is_directory(&to.path) || sources.len() > 1;
+    let into = to.is_directory || sources.len() > 1 || {
+        // An interrupted run of this command may have made the directory: it goes on where it was, and not one deeper.
+        let made = || {
+            let (journals, genesis) = (journals(&args.state)?, opened.session.chain.genesis());
+            Ok::<_, anyhow::Error>(Journal::is_left(&journals, &genesis, id, &command(id, sources, &to, false)?))
+        };
+        tree.is_directory(&to.path) && !made()?
+    };
     let mut plan = Plan { command: command(id, sources, &to, into)?, ..Plan::default() };
     let mut skipped = Vec::new();
     for source in sources {

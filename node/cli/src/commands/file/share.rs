@@ -268,7 +268,13 @@ fn parse_until(text: &str, now: u32, block_time: Duration) -> Result<u32> {
     let seconds = match text.trim().split_at_checked(text.trim().len().saturating_sub(1)).ok_or_else(wrong)? {
         (number, "d") => number.parse::<u64>().ok().and_then(|days| days.checked_mul(86_400)),
         (number, "h") => number.parse::<u64>().ok().and_then(|hours| hours.checked_mul(3600)),
-        _ => return text.trim().parse::<u32>().ok().filter(|block| *block > now).ok_or_else(wrong),
+        _ => {
+            let block: u32 = text.trim().parse().map_err(|_| wrong())?;
+            if block <= now {
+                return Err(usage(format!("block #{block} is over: this is block #{now}")));
+            }
+            return Ok(block);
+        },
     };
     let ms = seconds.and_then(|seconds| seconds.checked_mul(1000)).filter(|ms| *ms > 0).ok_or_else(wrong)?;
     let blocks = u128::from(ms) / block_time.as_millis().max(1);

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     commands::drive::place::{drive_error, find, open, Opened, Place},
     context::Context,
-    failure::{usage, usage_with_remedy, Result},
+    failure::{failed, usage, usage_with_remedy, Result},
     output::Report,
 };
 
@@ -49,17 +49,43 @@ fn scan_folder(folder: &Path) -> Result<LocalTree> {
     scan(folder).map_err(drive_error)
 }
 
+/// How often a folder and a directory are compared, while others write to the drive.
+const COMPARED_MAX: usize = 5;
+
 async fn up(context: &Context, args: &Sync, place: Place) -> Result<Report> {
-    let folder = Path::new(&args.from);
     let id = find(context, place.drive.as_deref(), &args.state).await?;
+    let mut done = Difference::default();
+    for _ in 0..COMPARED_MAX {
+        match up_once(context, args, &place, id, &mut done).await? {
+            (report, false) => return Ok(report),
+            (_, true) => context.output.note("another writer changed the drive meanwhile; comparing again"),
+        }
+    }
+    Err(failed(
+        format!("others write to drive {id} all the time: it isn't known to be like {}", args.from),
+        "run it again when they have done",
+    ))
+}
+
+/// Compares, and does what that asks for, besides what was `done` before; with the report comes whether somebody else's version came
+/// between the two.
+async fn up_once(
+    context: &Context,
+    args: &Sync,
+    place: &Place,
+    id: u64,
+    done: &mut Difference,
+) -> Result<(Report, bool)> {
+    let folder = Path::new(&args.from);
     let opened = open(context, id, &args.state).await?;
     let mut local = scan_folder(folder)?;
     let difference = to_drive(&local, opened.drive.contents().tree(), &place.path).map_err(drive_error)?;
     let skipped = std::mem::take(&mut local.skipped);
     let changes =
         !difference.copy.is_empty() || !difference.make.is_empty() || args.delete && !difference.extra.is_empty();
+    done.add(&difference);
     if args.dry_run || !changes {
-        return Ok(report(id, &difference, args, &skipped, None));
+        return Ok((report(id, done, args, &skipped, None), false));
     }
     let below = |path: &DrivePath| place.path.join(path.as_str()).map_err(|error| drive_error(error.into()));
     let command = format!("sync {id} {:?} {} {}", std::path::absolute(folder)?, place.path, args.delete);
@@ -80,7 +106,7 @@ async fn up(context: &Context, args: &Sync, place: Place) -> Result<Report> {
         }
     }
     let carried = carry(context, opened, plan, &args.state, Carry::putting()).await?;
-    Ok(report(id, &difference, args, &skipped, Some(carried.json(id))))
+    Ok((report(id, done, args, &skipped, Some(carried.json(id))), carried.on_others))
 }
 
 /// A folder where the drive has a file, or a file where it has a directory, needs `--delete`: something has to go for it.
@@ -167,14 +193,19 @@ async fn down(context: &Context, args: &Sync, place: Place) -> Result<Report> {
     Ok(report(id, &difference, args, &local.skipped, Some(json!({ "drive": id }))))
 }
 
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn report(drive: u64, difference: &Difference, args: &Sync, skipped: &[PathBuf], done: Option<Value>) -> Report {
     let removed = if args.delete { difference.extra.len() } else { 0 };
     let Difference { copy, make, same, .. } = difference;
     let mut text = format!(
-        "{}{} files copied, {} folders made, {removed} removed; {same} were alike",
+        "{}{} copied, {} made, {removed} removed; {same} {} alike",
         if args.dry_run { "would be: " } else { "" },
-        copy.len(),
-        make.len()
+        counted(copy.len(), "file"),
+        counted(make.len(), "folder"),
+        if *same == 1 { "was" } else { "were" }
     );
     if !args.delete && !difference.extra.is_empty() {
         text += &format!("\n{} are only in {}; --delete removes them", difference.extra.len(), args.to);
