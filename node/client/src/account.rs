@@ -30,7 +30,10 @@ pub const LIFETIME_BLOCKS: u64 = 64;
 /// A transaction is born at most this far below the best block, so that a stalled finality doesn't eat up its lifetime.
 const BIRTH_DEPTH_MAX: u64 = 16;
 /// How often a transaction is signed again after its nonce or its context turned out to be outdated.
-const SUBMIT_ATTEMPTS_MAX: u32 = 3;
+const SUBMIT_ATTEMPTS_MAX: u32 = 6;
+/// Pause before the third time, doubled for each after it. While a node takes a new best block, the next nonce that it tells can be one that
+/// its pool has; within a block's time that is over.
+const SUBMIT_PAUSE: Duration = Duration::from_millis(200);
 /// How long block and runtime version are used for further transactions.
 const CONTEXT_TTL: Duration = Duration::from_secs(3);
 /// The runtime API that tells what a call would do.
@@ -180,6 +183,9 @@ impl Account {
             match self.try_submit(call, &signed).await {
                 Err(Error::Refused(refusal)) if attempt < SUBMIT_ATTEMPTS_MAX && is_outdated(&refusal) => {
                     self.forget_context();
+                    if attempt > 1 {
+                        tokio::time::sleep(SUBMIT_PAUSE * 2u32.pow(attempt - 2)).await;
+                    }
                     attempt += 1;
                 },
                 result => return result,
