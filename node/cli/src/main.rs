@@ -64,8 +64,8 @@ fn run(cli: Cli) -> Result<()> {
 /// Threads for the network of what moves files, of so many cores.
 ///
 /// Files are read, sealed, coded, hashed and written on threads of their own. As many more as there are cores for the network
-/// only wake one another for each frame: one core of two stores 4/16 in a tenth less time, and all processor time of it
-/// falls by as much. A marketplace proxy does everything on these threads, so it takes the runtime's default, one a core.
+/// only wake one another for each frame. A marketplace proxy does everything on these threads, so it takes the runtime's
+/// default, one a core.
 fn workers(cores: usize) -> usize {
     cores.div_ceil(2)
 }
