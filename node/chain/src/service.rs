@@ -9,6 +9,8 @@
 //! | [`warp`] | which headers of a warp proof are stored |
 //! | [`consensus`] | BABE (who makes the next block) and GRANDPA (which block is final) |
 //! | [`equivocations`] | reporting validators that sign two blocks for one slot |
+//! | [`own_slots`] | never making two blocks for one slot |
+//! | [`ports`] | ports and folders that are taken |
 //! | [`discovery`] | how validators find each other's addresses |
 //! | [`offchain`] | the runtime's off-chain workers |
 //! | [`storage`] | stopping before the disk is full |
@@ -23,6 +25,8 @@ mod discovery;
 mod equivocations;
 mod network;
 mod offchain;
+mod own_slots;
+mod ports;
 mod storage;
 mod warp;
 
@@ -113,6 +117,7 @@ pub fn close(backend: Arc<Backend>) {
 /// # Errors
 /// When a part can't start: the database is locked or of another chain, an address is taken, the disk is nearly full.
 pub fn start(config: Configuration, storage: &StorageMonitorParams) -> Result<(TaskManager, Arc<Backend>), Error> {
+    ports::check(&config).map_err(Error::Other)?;
     match config.network.network_backend {
         NetworkBackendType::Litep2p => start_on::<Litep2pNetworkBackend>(config, storage),
         NetworkBackendType::Libp2p => start_on::<NetworkWorker<Block, Hash>>(config, storage),

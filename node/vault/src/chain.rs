@@ -82,6 +82,18 @@ pub enum Action {
         /// Of the chunk.
         proof: ChunkProof,
     },
+    /// Gives up a slot that this vault isn't liable for.
+    Decline {
+        /// Which.
+        at: SlotAt,
+    },
+    /// Says that the vault of another slot of the drive serves nobody.
+    Report {
+        /// Which slot.
+        at: SlotAt,
+        /// Number of the slot that this vault has in the drive.
+        by: u8,
+    },
 }
 
 /// The chain, as one vault's account sees it. All is of the last finalized block, where nothing else is said.
@@ -197,5 +209,7 @@ fn call(action: &Action) -> Call {
         Action::Restore { at, proof } => storage::restore(*at, proof.as_ref()),
         Action::Dispute { at, chunk } => storage::dispute(*at, *chunk),
         Action::AnswerDispute { at, proof } => storage::answer_dispute(*at, proof),
+        Action::Decline { at } => storage::decline_slots(&[*at]),
+        Action::Report { at, by } => storage::report_unserved(&[(*at, *by)]),
     }
 }

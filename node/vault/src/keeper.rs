@@ -33,6 +33,10 @@ use crate::{
 const REBUILDS_AT_ONCE: usize = 2;
 /// The value that says since when slots are lost.
 const LOST: &str = "lost";
+/// Of the time for a repair, the last part in which a slot that can't be rebuilt is declined.
+const DECLINE_DIVISOR: u32 = 4;
+/// Of a period, the part after which a slot that is behind gets a successor.
+const GRACE_DIVISOR: u32 = 4;
 /// Longest pause between two tries of a repair.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 
@@ -192,12 +196,18 @@ impl Keeper {
                 Need::Restore => keeper.restore(&slot).await,
                 Need::Trim => keeper.trim(&slot).await,
             };
-            let mut busy = keeper.busy();
+            let mut busy;
             match result {
                 Ok(()) => {
+                    busy = keeper.busy();
+                    busy.remove(&at);
+                },
+                Err(error) if keeper.declines(&slot, &error).await => {
+                    busy = keeper.busy();
                     busy.remove(&at);
                 },
                 Err(error) => {
+                    busy = keeper.busy();
                     add(&keeper.metrics.rebuilds_failed_total, 1);
                     if let Some(entry) = busy.get_mut(&at) {
                         entry.running = false;
@@ -224,9 +234,46 @@ impl Keeper {
         }
     }
 
+    /// Gives a slot up that this vault can't rebuild, and says whether it did: at once where the writer's shards don't belong
+    /// together; and as its successor, or as a vault that never had it, before the time is over. That is no fault, while having
+    /// done nothing is.
+    async fn declines(&self, slot: &HeldSlot, error: &RebuildError) -> bool {
+        let at = slot.at;
+        let Ok(terms) = self.chain.terms().await else { return false };
+        let Ok(Some(drive)) = self.chain.drive(at.drive).await else { return false };
+        let Some(now) = crate::serve::held_slot(&drive, at, self.chain.account()) else { return false };
+        let never_had = drive.slots.get(usize::from(at.slot)).is_some_and(|slot| slot.proven_block.is_none());
+        let last = match (now.due_block.filter(|_| now.successor), now.behind_block.filter(|_| never_had)) {
+            (Some(due), _) => due.saturating_sub(terms.restore_blocks / DECLINE_DIVISOR),
+            (None, Some(since)) => {
+                let grace = terms.period_blocks / GRACE_DIVISOR;
+                since.saturating_add(grace).saturating_sub(grace / DECLINE_DIVISOR)
+            },
+            (None, None) if now.state == SlotState::Behind => u32::MAX,
+            (None, None) => return false,
+        };
+        let hopeless = matches!(error, RebuildError::Uncodable);
+        if !hopeless && self.known.block() < last {
+            return false;
+        }
+        match self.chain.submit(Action::Decline { at }).await {
+            Ok(()) => {
+                tracing::warn!(drive = at.drive, slot = at.slot, %error, "a slot was declined: this vault can't rebuild it");
+                true
+            },
+            Err(error) => {
+                tracing::debug!(drive = at.drive, slot = at.slot, %error, "a slot can't be declined");
+                false
+            },
+        }
+    }
+
     /// Shows the chain that the log is there.
     async fn restore(&self, slot: &HeldSlot) -> Result<(), RebuildError> {
-        let HeldSlot { at, root, units, trimmed_units, .. } = *slot;
+        let HeldSlot { at, root, units, trimmed_units, not_before, .. } = *slot;
+        if not_before > self.known.block() && !slot.successor {
+            return Err(RebuildError::TooEarly(not_before));
+        }
         let account = self.chain.account().0;
         let proof = match restore_chunk(&self.chain.genesis(), at, &account, &root, trimmed_units, units) {
             None => None,

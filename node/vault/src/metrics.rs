@@ -76,6 +76,8 @@ metrics! {
     watches_failed_total: counter,
     /// Disputes that this vault opened.
     disputes_opened_total: counter,
+    /// Slots of other vaults that this vault reported: they showed it nothing.
+    reports_total: counter,
     /// Slots that were rebuilt, or have caught up.
     rebuilt_total: counter,
     /// Rebuildings that failed and will be tried again.

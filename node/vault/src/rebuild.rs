@@ -64,6 +64,9 @@ pub(crate) enum RebuildError {
     /// The drive is not as it was.
     #[error("the drive or the slot has gone")]
     Gone,
+    /// The group said that this vault serves nobody; it can show that it is back later.
+    #[error("the other vaults of the group couldn't reach this vault: it is back in block {0} at the earliest")]
+    TooEarly(u32),
     /// The chain doesn't answer.
     #[error("the chain: {0}")]
     Chain(#[from] ChainError),

@@ -195,6 +195,8 @@ impl Vault {
             metrics: Arc::clone(&metrics),
             pace: config.pace,
             silent: Mutex::default(),
+            reported: Mutex::default(),
+            accused: Mutex::default(),
         };
         let scrubber = Arc::new(Scrubber {
             store: Arc::clone(&store),

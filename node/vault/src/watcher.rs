@@ -5,9 +5,11 @@
 //! # Correctness
 //! - A vault is accused only if it failed several times over a while, and still has the slot, while others could be reached: what
 //!   looks like their failure may be this vault's own line.
-//! - One that is silent is accused only once it was so for a whole period, in which it was asked again and again. A lost dispute
-//!   costs a slot's bond, and a machine that is away for some hours has lost nothing; what it misses of its own turns the
-//!   chain sees by itself. What is refused or wrong is no matter of time.
+//! - One that is silent is never accused: an answer to a dispute needs no line to this vault, and a machine that is away for some
+//!   hours has lost nothing; what it misses of its own turns the chain sees by itself. Once it was silent for a whole period, in
+//!   which it was asked again and again, it is *reported*: where nearly all of a group do so, it is paid no longer.
+//! - One that refuses, or shows what is wrong, is reported and accused. If it then shows the chain what it didn't show this vault,
+//!   the accusation has cost nothing but a fee; it is accused again only a period later, and twice as late each further time.
 
 use std::{
     collections::HashMap,
@@ -51,6 +53,15 @@ pub(crate) struct Silent {
     asked_block: u32,
 }
 
+/// A vault that this vault has accused.
+pub(crate) struct Accused {
+    /// Of which slot.
+    at: SlotAt,
+    block: u32,
+    /// So many accusations in a row were answered.
+    answered: u32,
+}
+
 pub(crate) struct Watcher {
     pub chain: Arc<dyn Chain>,
     pub known: Arc<Known>,
@@ -58,6 +69,9 @@ pub(crate) struct Watcher {
     pub metrics: Arc<Metrics>,
     pub pace: Pace,
     pub silent: Mutex<HashMap<[u8; 32], Silent>>,
+    /// Blocks in which slots were reported.
+    pub reported: Mutex<HashMap<SlotAt, u32>>,
+    pub accused: Mutex<HashMap<[u8; 32], Accused>>,
 }
 
 /// Something that another vault must have.
@@ -67,6 +81,8 @@ struct Sample {
     root: [u8; 32],
     units: u64,
     chunk: u64,
+    /// Number of the slot that this vault has in the same drive.
+    by: u8,
 }
 
 impl Watcher {
@@ -88,7 +104,7 @@ impl Watcher {
         Duration::from_millis(random::below(mean_ms.saturating_mul(2).max(1)))
     }
 
-    /// Asks one vault for one chunk; disputes it if that fails again and again.
+    /// Asks one vault for one chunk; reports and disputes it if that fails again and again.
     pub async fn watch(&self) -> Result<(), ChainError> {
         self.ask_silent().await?;
         let Some(sample) = self.sample().await? else { return Ok(()) };
@@ -115,17 +131,72 @@ impl Watcher {
         if silent && !self.silent_long_enough(&sample).await? {
             return Ok(());
         }
-        if !self.others_answer(&sample).await? || self.chain.dispute(sample.at).await?.is_some() {
+        if !self.others_answer(&sample).await? {
+            return Ok(());
+        }
+        self.report(&sample).await?;
+        if silent || self.chain.dispute(sample.at).await?.is_some() || !self.may_accuse(&sample).await? {
             return Ok(());
         }
         self.chain.submit(Action::Dispute { at: sample.at, chunk: sample.chunk }).await?;
+        self.note_accusation(&sample);
         add(&self.metrics.disputes_opened_total, 1);
         tracing::warn!(vault = %sample.vault, drive = sample.at.drive, slot = sample.at.slot, "a vault was accused");
         Ok(())
     }
 
+    /// Tells the chain that a vault serves nobody: once a period for each slot.
+    async fn report(&self, sample: &Sample) -> Result<(), ChainError> {
+        let (now, period) = (self.known.block(), self.chain.terms().await?.period_blocks);
+        let is_new = {
+            let mut reported = lock(&self.reported);
+            reported.retain(|_, block| now.saturating_sub(*block) < period);
+            reported.len() < SILENT_MAX && !reported.contains_key(&sample.at)
+        };
+        if !is_new {
+            return Ok(());
+        }
+        self.chain.submit(Action::Report { at: sample.at, by: sample.by }).await?;
+        lock(&self.reported).insert(sample.at, now);
+        add(&self.metrics.reports_total, 1);
+        tracing::info!(vault = %sample.vault, drive = sample.at.drive, slot = sample.at.slot, "a vault was reported: it serves nothing");
+        Ok(())
+    }
+
+    /// Whether a vault may be accused: not again soon, if it answered before.
+    async fn may_accuse(&self, sample: &Sample) -> Result<bool, ChainError> {
+        let Some((at, block, answered)) =
+            lock(&self.accused).get(&sample.vault.0).map(|accused| (accused.at, accused.block, accused.answered))
+        else {
+            return Ok(true);
+        };
+        if self.chain.dispute(at).await?.is_some() {
+            return Ok(false);
+        }
+        let drive = self.chain.drive(at.drive).await?;
+        let slot = drive.as_ref().and_then(|drive| drive.slots.get(usize::from(at.slot)));
+        if slot.is_some_and(|slot| slot.vault == Some(sample.vault)) {
+            let period = self.chain.terms().await?.period_blocks;
+            let pause = period.saturating_mul(1u32.checked_shl(answered).unwrap_or(u32::MAX));
+            return Ok(self.known.block().saturating_sub(block) >= pause);
+        }
+        // It lost what it was accused of.
+        lock(&self.accused).remove(&sample.vault.0);
+        Ok(true)
+    }
+
+    fn note_accusation(&self, sample: &Sample) {
+        let block = self.known.block();
+        let mut accused = lock(&self.accused);
+        if accused.len() >= SILENT_MAX && !accused.contains_key(&sample.vault.0) {
+            accused.clear();
+        }
+        let answered = accused.get(&sample.vault.0).map_or(0, |before| before.answered.saturating_add(1));
+        accused.insert(sample.vault.0, Accused { at: sample.at, block, answered });
+    }
+
     fn silent(&self) -> MutexGuard<'_, HashMap<[u8; 32], Silent>> {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.silent)
     }
 
     /// Notes that a vault is silent; says whether it was for a period.
@@ -188,6 +259,7 @@ impl Watcher {
             root: *root,
             units: drive.units,
             chunk: first + random::below(chunks),
+            by: slot.at.slot,
         }))
     }
 
@@ -225,6 +297,10 @@ impl Watcher {
         }
         Ok(false)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Slots of a drive that other vaults are liable for.

@@ -62,6 +62,7 @@ fn created<T: Config>(owner: &T::AccountId, coding: Coding) -> DriveId {
     let escrow = escrow::<T>(coding);
     Pallet::<T>::do_create_drive(owner.clone(), coding, CAPACITY, ASK, escrow, Visibility::Private)
         .expect("there are just enough vaults");
+    Pallet::<T>::do_groups();
     id
 }
 
@@ -220,7 +221,35 @@ mod benchmarks {
         let escrow = escrow::<T>(coding);
         #[extrinsic_call]
         _(RawOrigin::Signed(who), coding, CAPACITY, ASK, escrow, Visibility::Public([1; 32]));
+        assert_eq!(Drives::<T>::get(0).map(|drive| drive.forming), Some(true));
+    }
+
+    #[benchmark]
+    fn draw_group(s: Linear<4, SLOTS_MAX>) {
+        let (who, coding) = (owner::<T>(), coding(s));
+        vaults::<T>(coding);
+        dear::<T>(IN_THE_WAY);
+        let escrow = escrow::<T>(coding);
+        Pallet::<T>::do_create_drive(who, coding, CAPACITY, ASK, escrow, Visibility::Private)
+            .expect("there are enough");
+        #[block]
+        {
+            Pallet::<T>::do_groups();
+        }
         assert_eq!(Drives::<T>::get(0).map(|drive| drive.healthy), Some(coding.slots()));
+    }
+
+    #[benchmark]
+    fn redraw(s: Linear<1, SLOTS_MAX>) {
+        let who = owner::<T>();
+        vaults::<T>(Coding::K8);
+        let id = created::<T>(&who, Coding::K8);
+        for slot in 0..s {
+            succeeded::<T>(SlotAt { drive: id, slot: slot as u8 }, 1_000 + slot);
+        }
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who), id, BoundedVec::truncate_from((0..s as u8).collect()));
+        assert_eq!(Drives::<T>::get(id).map(|drive| u32::from(drive.healthy)), Some(SLOTS_MAX - s));
     }
 
     #[benchmark]
@@ -423,6 +452,50 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(vault), BoundedVec::truncate_from(all.clone()));
         assert!(all.iter().all(|at| Slots::<T>::get(at).is_some_and(|slot| slot.leaving && slot.queued)));
+    }
+
+    #[benchmark]
+    fn decline_slots(s: Linear<1, LEAVES_MAX>) {
+        let who = owner::<T>();
+        vaults::<T>(Coding::K1);
+        let ids: Vec<_> = (0..s).map(|_| created::<T>(&who, Coding::K1)).collect();
+        let vault = pallet_vaults::Vaults::<T>::iter_keys().next().expect("there are four");
+        let slot_of = |id: &DriveId| (0..4).find(|slot| holder::<T>(*id, *slot) == vault).expect("it is in all");
+        let all: Vec<SlotAt> = ids.iter().map(|id| SlotAt { drive: *id, slot: slot_of(id) }).collect();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(vault), BoundedVec::truncate_from(all.clone()));
+        assert!(all.iter().all(|at| Slots::<T>::get(at).is_some_and(|slot| slot.vault.is_none() && slot.queued)));
+    }
+
+    #[benchmark]
+    fn report_unserved(s: Linear<1, LEAVES_MAX>) {
+        let who = owner::<T>();
+        vaults::<T>(Coding::K1);
+        let ids: Vec<_> = (0..s).map(|_| created::<T>(&who, Coding::K1)).collect();
+        ids.iter().for_each(|id| committed::<T>(&who, *id, LEAVES));
+        let vault = pallet_vaults::Vaults::<T>::iter_keys().next().expect("there are four");
+        let slot_of = |id: &DriveId| (0..4u8).find(|slot| holder::<T>(*id, *slot) == vault).expect("it is in all");
+        let reports: Vec<Report> = ids
+            .iter()
+            .map(|id| {
+                let by = slot_of(id);
+                let at = SlotAt { drive: *id, slot: (by + 1) % 4 };
+                // All others have said so.
+                let others = 0b1111 & !(1 << by | 1 << at.slot);
+                Slots::<T>::mutate(at, |slot| {
+                    if let Some(slot) = slot {
+                        slot.unserved = Unserved { by: others, since: Pallet::<T>::now() };
+                    }
+                });
+                Report { at, by }
+            })
+            .collect();
+        advance::<T>(1);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(vault), BoundedVec::truncate_from(reports.clone()));
+        let is_behind =
+            |report: &Report| Slots::<T>::get(report.at).is_some_and(|slot| slot.state == SlotState::Behind);
+        assert!(reports.iter().all(is_behind));
     }
 
     #[benchmark]

@@ -4,8 +4,9 @@
 
 use crate::{
     slot_key, slot_of, Book, Books, Challenges, Classes, Config, Disputes, DisputesDue, Drive, Drives, Endings,
-    EvictionSpan, Evictions, GrantedTo, Grants, HeldSlots, HoldReason, LiableSlots, NextDrive, OwnerDriveCounts,
-    OwnerDrives, Pallet, Queue, RepairQueue, RepairSpans, Reserve, SealingKeys, Slot, Slots, Tallies, Windows, CLASSES,
+    EvictionSpan, Evictions, FormingDrives, FormingSpan, GrantedTo, Grants, HeldSlots, HoldReason, LiableSlots,
+    NextDrive, OwnerDriveCounts, OwnerDrives, Pallet, Queue, RepairQueue, RepairSpans, Reserve, SealingKeys, Slot,
+    Slots, Tallies, Windows, CLASSES,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use cairn_primitives::storage::{SlotAt, SlotState};
@@ -55,7 +56,7 @@ impl<T: Config> Pallet<T> {
             slots = slots.saturating_add(of_drive.len());
             let healthy = of_drive.iter().filter(|slot| slot.state == SlotState::Healthy).count();
             ensure!(healthy == usize::from(drive.healthy), "a drive's healthy slots are miscounted");
-            let lacks = drive.healthy < drive.coding.slots();
+            let lacks = drive.healthy < drive.coding.slots() || drive.forming;
             let few = drive.healthy <= drive.coding.signatures_min();
             ensure!(
                 drive.refilling <= lacks && few <= drive.refilling,
@@ -81,7 +82,15 @@ impl<T: Config> Pallet<T> {
                 ensure!(slot.behind_block.is_some() == (slot.state == SlotState::Behind), "a slot is behind or not");
                 ensure!(!slot.leaving || slot.vault.is_some(), "nobody leaves a slot");
                 let waits = slot.state != SlotState::Healthy || slot.leaving;
-                ensure!(!waits || slot.queued, "a slot that needs a vault is in no queue");
+                ensure!(!waits || slot.queued || drive.forming, "a slot that needs a vault is in no queue");
+                ensure!(slot.proven_block.is_none() || slot.vault.is_some(), "nobody has proven a slot");
+                let proven = slot.state == SlotState::Healthy && slot.proven_block.is_some();
+                ensure!(slot.accepted || !proven || drive.units == 0, "a slot was proven and never accepted");
+                ensure!(slot.vault.is_none() || slot.bounty == 0, "a slot that has a vault has a bounty");
+                let rests = slot.not_before > 0 || slot.failures > 0;
+                ensure!(!rests || slot.state != SlotState::Healthy || slot.leaving, "a slot that is well rests");
+                let outside = if drive.coding.slots() < 32 { !0u32 << drive.coding.slots() } else { 0 };
+                ensure!(slot.unserved.by & (outside | 1 << number) == 0, "a slot is reported by who can't");
                 let liable = slot.state == SlotState::Healthy && drive.live_units() > 0;
                 ensure!(liable == slot.place.is_some(), "a slot's liability is not as its state");
                 if let (Some(vault), Some(place)) = (&slot.vault, slot.place) {
@@ -245,6 +254,15 @@ impl<T: Config> Pallet<T> {
         queued.sort();
         entries.sort();
         ensure!(queued == entries, "a slot is not in the queue that it says");
+
+        let span = FormingSpan::<T>::get();
+        ensure!(FormingDrives::<T>::iter_keys().count() as u64 == span.entries(), "the queue of groups is off");
+        let mut waiting: Vec<u64> = (span.first..span.end).filter_map(FormingDrives::<T>::get).collect();
+        waiting.retain(|id| Drives::<T>::contains_key(id));
+        waiting.sort();
+        let mut forming: Vec<u64> = Drives::<T>::iter().filter(|(_, drive)| drive.forming).map(|(id, _)| id).collect();
+        forming.sort();
+        ensure!(waiting == forming, "a drive waits for a group and isn't queued, or is and doesn't");
 
         let span = EvictionSpan::<T>::get();
         ensure!(Evictions::<T>::iter_keys().count() as u64 == span.entries(), "the queue of ejected vaults is off");

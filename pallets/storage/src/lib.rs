@@ -60,6 +60,7 @@ mod impls {
     mod disputes;
     mod drives;
     mod evictions;
+    mod groups;
     mod liability;
     mod money;
     mod reading;
@@ -89,7 +90,7 @@ pub mod pallet {
     use pallet_vaults::Balance;
 
     /// Version of the storage's layout; see [`crate::migrations`].
-    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
     #[pallet::config]
     pub trait Config:
@@ -121,9 +122,6 @@ pub mod pallet {
 
         /// Plancks held for a dispute.
         type DisputeDeposit: Get<Balance>;
-
-        /// Plancks of these that go to a vault that answers.
-        type DisputeFee: Get<Balance>;
 
         /// Blocks in which a dispute has to be answered.
         type DisputeBlocks: Get<u32>;
@@ -222,6 +220,14 @@ pub mod pallet {
     pub type Endings<T: Config> =
         StorageMap<_, Twox64Concat, u32, BoundedVec<DriveId, ConstU32<ENDINGS_PER_BLOCK_MAX>>, ValueQuery>;
 
+    /// The extent of the queue of drives that wait for a draw of groups.
+    #[pallet::storage]
+    pub type FormingSpan<T: Config> = StorageValue<_, Span, ValueQuery>;
+
+    /// Drives that wait for a draw of groups. Those that ended may still be listed.
+    #[pallet::storage]
+    pub type FormingDrives<T: Config> = StorageMap<_, Twox64Concat, u64, DriveId>;
+
     /// The extent of each repair queue.
     #[pallet::storage]
     pub type RepairSpans<T: Config> = StorageMap<_, Twox64Concat, Queue, Span, ValueQuery>;
@@ -260,7 +266,7 @@ pub mod pallet {
     #[pallet::event]
     #[pallet::generate_deposit(pub(crate) fn deposit_event)]
     pub enum Event<T: Config> {
-        /// A drive was made, in these vaults' care.
+        /// A drive was made. Its vaults are drawn in the next block; a [`SlotChanged`](Event::SlotChanged) tells each.
         DriveCreated {
             drive: DriveId,
             owner: T::AccountId,
@@ -268,7 +274,6 @@ pub mod pallet {
             capacity_units: u64,
             price: Balance,
             escrow: Balance,
-            vaults: BoundedVec<T::AccountId, ConstU32<SLOTS_MAX>>,
         },
         /// Somebody paid into a drive's escrow.
         ToppedUp { drive: DriveId, by: T::AccountId, from: Balance, to: Balance },
@@ -347,8 +352,10 @@ pub mod pallet {
         VaultEjected { vault: T::AccountId, slots: u32 },
         /// It is claimed that a chunk can't be read.
         Disputed { at: SlotAt, accuser: T::AccountId, accused: T::AccountId, chunk: u64, due_block: u32 },
-        /// The accused showed it, and got the fee.
-        DisputeAnswered { at: SlotAt, accuser: T::AccountId, accused: T::AccountId, fee: Balance },
+        /// The accused showed it; the deposit came back.
+        DisputeAnswered { at: SlotAt, accuser: T::AccountId, accused: T::AccountId },
+        /// A member of a group says that the vault of a slot serves nobody; so many said so within a period.
+        ReportedUnserved { at: SlotAt, vault: T::AccountId, by: T::AccountId, reports: u8 },
         /// The accused did not.
         DisputeLost { at: SlotAt, accuser: T::AccountId, accused: T::AccountId, slashed: Balance, bounty: Balance },
         /// A dispute ended because there is nothing left to show; the deposit came back.
@@ -442,11 +449,25 @@ pub mod pallet {
         MissUnjudged,
         /// The vault's slots are being emptied.
         EvictionUnfinished,
+        /// The drive's vaults are drawn in the next block: try again then.
+        GroupForming,
+        /// The drive has a version: its vaults can't be replaced by its owner any more.
+        DriveCommitted,
+        /// The owner has had as many silent vaults replaced as can be, three for each slot.
+        RedrawsSpent,
+        /// The slots of a drive coded 1/4 are copies of one another: their roots must be alike.
+        RootsDiffer,
+        /// The vault is liable for the slot: it can be left, and not be declined.
+        SlotLiable,
+        /// The vault has said so within this period already.
+        AlreadyReported,
+        /// The group said that the vault serves nobody: it can show that it is back when a quarter of a period is over.
+        RestoreEarly,
     }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// Ends dry drives, decides disputes, notes misses, draws challenges, empties slots and draws successors: of each
+        /// Ends dry drives, draws the groups of new ones, decides disputes, notes misses, draws challenges, empties slots and draws successors: of each
         /// a bounded number.
         fn on_initialize(_: BlockNumberFor<T>) -> Weight {
             Self::do_block()
@@ -456,7 +477,6 @@ pub mod pallet {
             let (period, deadline) = (T::PeriodBlocks::get(), T::DeadlineBlocks::get());
             assert!(deadline.saturating_add(2) <= period, "a challenge must end before the next turn");
             assert!((1..=PROOFS_MAX).contains(&T::Proofs::get()), "a challenge has 1 to 16 chunks");
-            assert!(T::DisputeFee::get() <= T::DisputeDeposit::get(), "the fee is paid from the deposit");
             assert!(T::ReservePpm::get() < 1_000_000, "the reserve's part must leave something");
         }
 
@@ -469,7 +489,8 @@ pub mod pallet {
     #[pallet::call]
     impl<T: Config> Pallet<T> {
         /// Makes a drive of `capacity_units` in each slot's log, whose vaults get at most `price` plancks for a GiB and
-        /// period, and pays `escrow` in. The chain draws its vaults.
+        /// period, and pays `escrow` in. The chain draws its vaults in the next block; if there aren't enough after all, the drive
+        /// ends then, and all that was paid comes back.
         ///
         /// # Errors
         /// `CapacityInvalid`, `PriceTooHigh`, `EscrowTooSmall`, `TooManyDrives`; `NotEnoughVaults` of `pallet-vaults`; too
@@ -514,8 +535,8 @@ pub mod pallet {
         /// Commits a version: logs of `units` units with these roots, signed for by their vaults until `until_block`, and `head`.
         ///
         /// # Errors
-        /// `DriveUnknown`, `NotWriter`, `VersionStale`, `ReceiptsExpired`, `UnitsShrink`, `CapacityExceeded`, `SlotCountWrong`,
-        /// `RootChanged`, `SignatureInvalid`, `SignatureUnexpected`, `TooFewSignatures`, `EscrowTooSmall`, `QueueFull`.
+        /// `DriveUnknown`, `NotWriter`, `VersionStale`, `GroupForming`, `ReceiptsExpired`, `UnitsShrink`, `CapacityExceeded`,
+        /// `SlotCountWrong`, `RootsDiffer`, `RootChanged`, `SignatureInvalid`, `SignatureUnexpected`, `TooFewSignatures`, `EscrowTooSmall`, `QueueFull`.
         #[pallet::call_index(3)]
         #[pallet::weight(<T as Config>::WeightInfo::checkpoint(signatures.len() as u32))]
         #[allow(clippy::too_many_arguments)]
@@ -675,7 +696,7 @@ pub mod pallet {
         /// [`restore_chunk`](cairn_primitives::storage::restore_chunk) says. Free of charge if right.
         ///
         /// # Errors
-        /// `DriveUnknown`, `SlotUnknown`, `NothingToRestore`, `RestoreLate`, `ProofMissing`, `ProofInvalid`,
+        /// `DriveUnknown`, `SlotUnknown`, `NothingToRestore`, `RestoreLate`, `RestoreEarly`, `ProofMissing`, `ProofInvalid`,
         /// `EscrowTooSmall`, `QueueFull`.
         #[pallet::call_index(14)]
         #[pallet::weight(<T as Config>::WeightInfo::restore())]
@@ -702,13 +723,14 @@ pub mod pallet {
             Self::do_leave_slots(who, slots)
         }
 
-        /// Claims that a chunk of a slot can't be read from its vault.
+        /// Claims that a chunk of a slot can't be read from its vault. If the vault shows it, the deposit comes back, and nobody
+        /// is better or worse off; the fee pays for the answer, too.
         ///
         /// # Errors
         /// `DriveUnknown`, `SlotUnknown`, `NotMember`, `SlotNotLiable`, `DisputeOpen`, `ChunkOutside`, `QueueFull`; too
         /// little to hold.
         #[pallet::call_index(16)]
-        #[pallet::weight(<T as Config>::WeightInfo::dispute())]
+        #[pallet::weight(<T as Config>::WeightInfo::dispute().saturating_add(<T as Config>::WeightInfo::answer_dispute()))]
         pub fn dispute(origin: OriginFor<T>, drive: DriveId, slot: u8, chunk: u64) -> DispatchResult {
             let who = ensure_signed(origin)?;
             Self::do_dispute(who, SlotAt { drive, slot }, chunk)
@@ -729,6 +751,57 @@ pub mod pallet {
             let who = ensure_signed(origin)?;
             Self::do_answer_dispute(who, SlotAt { drive, slot }, *proof)?;
             Ok(Pays::No.into())
+        }
+
+        /// Gives up slots that the caller was drawn to rebuild, or that it has and isn't liable for: it can't rebuild them, or
+        /// doesn't want to. That is no fault. Free of charge.
+        ///
+        /// # Errors
+        /// `SlotUnknown`, `DriveUnknown`, `NotHolder`, `SlotLiable`, `ChallengeOpen`, `DisputeOpen`.
+        #[pallet::call_index(18)]
+        #[pallet::weight(<T as Config>::WeightInfo::decline_slots(slots.len() as u32))]
+        pub fn decline_slots(
+            origin: OriginFor<T>,
+            slots: BoundedVec<SlotAt, ConstU32<LEAVES_MAX>>,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            ensure!(!slots.is_empty(), Error::<T>::SlotUnknown);
+            Self::do_decline_slots(who, slots)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Says that vaults of the caller's groups serve nobody. Where `3k` of the others say so of a slot within a period it is
+        /// behind: not paid for a quarter of a period at least, and then another vault is drawn. Free of charge.
+        ///
+        /// # Errors
+        /// `DriveUnknown`, `SlotUnknown`, `NotMember`, `SlotNotLiable`, `AlreadyReported`.
+        #[pallet::call_index(19)]
+        #[pallet::weight(<T as Config>::WeightInfo::report_unserved(reports.len() as u32))]
+        pub fn report_unserved(
+            origin: OriginFor<T>,
+            reports: BoundedVec<Report, ConstU32<LEAVES_MAX>>,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            ensure!(!reports.is_empty(), Error::<T>::SlotUnknown);
+            Self::do_report_unserved(who, reports)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Has vaults that signed nothing replaced, before the drive's first checkpoint: the next block draws others. Free of
+        /// charge, three times for each slot.
+        ///
+        /// # Errors
+        /// `DriveUnknown`, `NotOwner`, `DriveCommitted`, `GroupForming`, `SlotUnknown`, `SlotNotLiable`, `RedrawsSpent`.
+        #[pallet::call_index(20)]
+        #[pallet::weight(<T as Config>::WeightInfo::redraw(SLOTS_MAX))]
+        pub fn redraw(
+            origin: OriginFor<T>,
+            drive: DriveId,
+            slots: BoundedVec<u8, ConstU32<SLOTS_MAX>>,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            let slots = Self::do_redraw(who, drive, slots)?;
+            Ok((Some(<T as Config>::WeightInfo::redraw(slots)), Pays::No).into())
         }
     }
 }

@@ -63,7 +63,6 @@ pub const CAPACITY: u64 = 64;
 pub const BOND: Balance = 1_000_000;
 pub const ED: Balance = 5;
 pub const DISPUTE_DEPOSIT: Balance = 500;
-pub const DISPUTE_FEE: Balance = 100;
 pub const DISPUTE_BLOCKS: u32 = 6;
 pub const RESTORE_BLOCKS: u32 = 8;
 pub const DRIVE_DEPOSIT: Balance = 1_000;
@@ -87,7 +86,6 @@ parameter_types! {
     pub SlotDeposit: Balance = SLOT_DEPOSIT;
     pub GrantDeposit: Balance = GRANT_DEPOSIT;
     pub DisputeDeposit: Balance = DISPUTE_DEPOSIT;
-    pub DisputeFee: Balance = DISPUTE_FEE;
     pub DisputeBlocks: u32 = DISPUTE_BLOCKS;
     pub RestoreBlocks: u32 = RESTORE_BLOCKS;
     pub static ReservePpm: u32 = 20_000;
@@ -121,7 +119,6 @@ impl pallet_storage::Config for Test {
     type SlotDeposit = SlotDeposit;
     type GrantDeposit = GrantDeposit;
     type DisputeDeposit = DisputeDeposit;
-    type DisputeFee = DisputeFee;
     type DisputeBlocks = DisputeBlocks;
     type RestoreBlocks = RestoreBlocks;
     type ReservePpm = ReservePpm;
@@ -216,7 +213,13 @@ pub fn create_for(owner: u32, coding: Coding, capacity_units: u64, periods: Bala
     let id = crate::NextDrive::<Test>::get();
     let escrow = gross(Storage::escrow_min(coding.slots(), capacity_units, PRICE) * periods);
     assert_ok!(Storage::create_drive(signed(owner), coding, capacity_units, PRICE, escrow, Visibility::Private));
+    draw_groups();
     id
+}
+
+/// What the next block begins with.
+pub fn draw_groups() {
+    Storage::do_groups();
 }
 
 pub fn create(owner: u32, coding: Coding) -> DriveId {
@@ -230,8 +233,11 @@ pub struct Log {
     nodes: BTreeMap<NodeAt, Node>,
 }
 
+/// Slots of a drive coded 1/4 have copies of one another.
 pub fn shard(at: SlotAt, leaf: u64) -> Vec<u8> {
-    let seed = BlakeTwo256::hash_of(&(at, leaf)).0;
+    let copies = crate::Drives::<Test>::get(at.drive).is_some_and(|drive| drive.coding == Coding::K1);
+    let slot = if copies { 0 } else { at.slot };
+    let seed = BlakeTwo256::hash_of(&(at.drive, slot, leaf)).0;
     seed.iter().copied().cycle().take(ShardSize::K4.bytes()).collect()
 }
 

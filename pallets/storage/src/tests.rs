@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 mod access;
+mod attacks;
 mod checkpoints;
 mod detection;
 mod disputes;

@@ -18,18 +18,38 @@ pub const GRANTS_MAX: u32 = 64;
 pub const PROOFS_MAX: u32 = 16;
 /// Slots that one call asks successors for.
 pub const LEAVES_MAX: u32 = 64;
-/// Drives that one block ends or warns of.
-pub const ENDINGS_PER_BLOCK_MAX: u32 = 4;
+/// Drives that one block ends or warns of, as long as other blocks have room.
+pub const ENDINGS_PER_BLOCK: u32 = 8;
+/// Drives that one block ends or warns of at the most, where no other block was found: the widest take some 0.4 s of it.
+pub const ENDINGS_PER_BLOCK_MAX: u32 = 32;
+/// Slots that one block draws vaults for in new groups; a drive's group is drawn whole.
+pub const GROUP_SLOTS_PER_BLOCK: u32 = 64;
+/// How often, for each of its slots, an owner can have a silent vault replaced before the first checkpoint.
+pub const REDRAWS_PER_SLOT: u32 = 3;
 /// Disputes that end with one block.
 pub const DISPUTES_PER_BLOCK_MAX: u32 = 8;
 /// Later blocks that are tried for a dispute's end.
 pub const DISPUTE_BLOCKS_TRIED_MAX: u32 = 32;
 /// Slots of ejected vaults that one block empties.
 pub const EVICTIONS_PER_BLOCK: u32 = 8;
-/// Entries of each repair queue that one block looks at.
+/// Entries of each repair queue that one block looks at; of the slots that wait, more where there are many.
 pub const LOOKS_PER_BLOCK: u32 = 6;
-/// Successors that one block draws.
+/// Waiting slots that one block looks at, at most.
+pub const LOOKS_AT_WAITING_MAX: u32 = 24;
+/// All waiting slots are looked at within this part of a period, as long as [`LOOKS_AT_WAITING_MAX`] allows that.
+pub const WAITING_ROUND_DIVISOR: u32 = 8;
+/// Successors that one block draws, or finds that there is none.
 pub const DRAWS_PER_BLOCK: u32 = 4;
+/// How many of these each queue has for itself; what one leaves, the others take, in this order.
+pub const DRAW_SHARES: [(Queue, u32); 3] = [(Queue::Urgent, 2), (Queue::Vacant, 1), (Queue::Doubtful, 1)];
+/// After so many failures in a row a slot is doubtful.
+pub const FAILURES_DOUBTFUL: u8 = 2;
+/// After its first failure a slot rests for this part of a period, and twice as long after each further one.
+pub const PAUSE_DIVISOR: u32 = 64;
+/// Periods that a slot rests at the most.
+pub const PAUSE_PERIODS_MAX: u32 = 4;
+/// Units that a successor is given one block more for: 16 MiB, 45 Mbit/s where blocks take 3 s.
+pub const RESTORE_UNITS_PER_BLOCK: u64 = 4_096;
 /// Classes of liability: class `c` is for `2^c .. 2^(c+1)` units.
 pub const CLASSES: usize = pallet_vaults::ROOM_CLASSES;
 
@@ -48,6 +68,9 @@ pub const EJECTION_PPM: u128 = 100_000;
 pub const BOUNTY_PPM: u128 = 100_000;
 /// No more than so many times the accuser's deposit.
 pub const BOUNTY_DEPOSITS_MAX: u128 = 10;
+/// Of what was slashed for a slot, to whoever restores it: 50%. With [`BOUNTY_PPM`] less than all of it, so that nobody gains by
+/// having a vault of one's own slashed.
+pub const BONUS_PPM: u128 = 500_000;
 /// A slot that is behind for this part of a period gets a successor.
 pub const BEHIND_GRACE_DIVISOR: u32 = 4;
 
@@ -105,6 +128,11 @@ pub struct Drive<AccountId> {
     pub healthy: u8,
     /// So many were lost that all that lack are refilled, until none does.
     pub refilling: bool,
+    /// Slots without a vault are to be given one by the next draw of groups: it was just made, or its owner had silent vaults
+    /// removed.
+    pub forming: bool,
+    /// Slots whose silent vaults the owner had removed.
+    pub redrawn: u8,
     /// Number of grants.
     pub grants: u32,
     /// Plancks held from the owner for these.
@@ -187,6 +215,72 @@ pub struct Slot<AccountId> {
     pub place: Option<LiablePlace>,
     /// It has an entry in a repair queue.
     pub queued: bool,
+    /// A vault has signed for its root, or has shown a chunk of it. What no vault ever accepted may be no log of this drive.
+    pub accepted: bool,
+    /// Plancks that the reserve pays at most to whoever restores it: a part of what was slashed for it.
+    pub bounty: Balance,
+    /// Successors in a row that didn't take it over, or that weren't to be found.
+    pub failures: u8,
+    /// No successor is drawn, and its vault can't show that it is back, before this block.
+    pub not_before: u32,
+    /// A vault that is not to be drawn for it next: it declined, or was silent.
+    pub former: Option<AccountId>,
+    /// Who said lately that its vault serves nobody.
+    pub unserved: Unserved,
+}
+
+impl<AccountId> Slot<AccountId> {
+    /// A slot that no vault has yet, of a log with this root.
+    pub(crate) fn new(root: [u8; 32]) -> Self {
+        Slot {
+            vault: None,
+            state: SlotState::Empty,
+            root,
+            successor: None,
+            leaving: false,
+            proven_block: None,
+            behind_block: None,
+            disputed: false,
+            place: None,
+            queued: false,
+            // There is nothing in it that could be wrong.
+            accepted: true,
+            bounty: 0,
+            failures: 0,
+            not_before: 0,
+            former: None,
+            unserved: Unserved::default(),
+        }
+    }
+
+    /// Forgets what made it hard to find it a vault: it has one.
+    pub(crate) fn settle(&mut self) {
+        self.behind_block = None;
+        self.bounty = 0;
+        self.failures = 0;
+        self.not_before = 0;
+        self.former = None;
+    }
+}
+
+/// A word of one vault of a group that another serves nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Report {
+    /// The other's slot.
+    pub at: SlotAt,
+    /// Number of the slot that the one who says so has in the same drive.
+    pub by: u8,
+}
+
+/// Which members of a group said that the vault of a slot serves nobody.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
+)]
+pub struct Unserved {
+    /// Bit `i` for the vault of slot `i`.
+    pub by: u32,
+    /// Block of the first of these words; they count for a period.
+    pub since: u32,
 }
 
 /// How many slots a vault is liable for in each class of units.
@@ -355,13 +449,16 @@ pub enum Queue {
     Urgent,
     /// To be given a successor.
     Vacant,
+    /// To be given a successor, of a root that no vault ever accepted, or after several failures: what perhaps can't be done has
+    /// a share of the draws, and takes none from others.
+    Doubtful,
     /// Waiting for anything else: a successor's proof, the end of a grace, more losses.
     Waiting,
 }
 
 impl Queue {
     /// All queues, in the order in which they are looked at.
-    pub const ALL: [Queue; 3] = [Queue::Urgent, Queue::Vacant, Queue::Waiting];
+    pub const ALL: [Queue; 4] = [Queue::Urgent, Queue::Vacant, Queue::Doubtful, Queue::Waiting];
 }
 
 /// Numbers of a queue's first entry and of the one after its last.
@@ -399,6 +496,14 @@ pub enum SlotCause {
     DisputeLost,
     /// Its vault was ejected.
     Ejected,
+    /// It was drawn for a vault, of a drive that was just made or has no version yet.
+    Drawn,
+    /// The owner had a vault removed that signed nothing.
+    Redrawn,
+    /// Its vault declined it, and was not liable for it.
+    Declined,
+    /// The other vaults of the group said that its vault serves nobody.
+    Unserved,
 }
 
 /// Why a drive ended.
@@ -408,8 +513,10 @@ pub enum EndCause {
     Closed,
     /// Its escrow no longer paid for a block.
     RanDry,
-    /// It was about to run dry, and all blocks until then have their fill of drives that end.
+    /// It was about to run dry, and dozens of blocks until then have [`ENDINGS_PER_BLOCK_MAX`] drives that end.
     QueueFull,
+    /// Fewer vaults than it needs ask at most its price and have room; all that was paid came back.
+    NotEnoughVaults,
 }
 
 /// Key of a slot in [`HeldSlots`](crate::HeldSlots).

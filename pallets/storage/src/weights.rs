@@ -9,8 +9,16 @@ use frame_support::weights::{constants::RocksDbWeight, Weight};
 
 /// What the calls and the hook take.
 pub trait WeightInfo {
-    /// A drive of `s` slots, drawn from many vaults.
+    /// A drive of `s` slots, where there are many vaults.
     fn create_drive(s: u32) -> Weight;
+    /// The group of a new drive of `s` slots, drawn from many vaults.
+    fn draw_group(s: u32) -> Weight;
+    /// `s` slots of a drive without a version, each with a successor.
+    fn redraw(s: u32) -> Weight;
+    /// `s` slots of as many drives.
+    fn decline_slots(s: u32) -> Weight;
+    /// `s` reports of as many drives, each of which makes a slot behind.
+    fn report_unserved(s: u32) -> Weight;
     /// One drive, that is queued anew.
     fn top_up() -> Weight;
     /// A drive of `s` slots, each with a successor.
@@ -78,8 +86,24 @@ fn times(weight: Weight, times: u32) -> Weight {
 /// By hand.
 impl WeightInfo for () {
     fn create_drive(s: u32) -> Weight {
+        let each = micros(10, 1_000).saturating_add(db(1, 1));
+        micros(300, 60_000).saturating_add(db(60, 12)).saturating_add(times(each, s))
+    }
+    fn draw_group(s: u32) -> Weight {
         let each = micros(150, 12_000).saturating_add(db(24, 6));
         micros(1_200, 200_000).saturating_add(db(710, 14)).saturating_add(times(each, s))
+    }
+    fn redraw(s: u32) -> Weight {
+        let each = micros(100, 10_000).saturating_add(db(12, 12));
+        micros(60, 8_000).saturating_add(db(5, 5)).saturating_add(times(each, s))
+    }
+    fn decline_slots(s: u32) -> Weight {
+        let each = micros(100, 10_000).saturating_add(db(12, 12));
+        micros(20, 2_000).saturating_add(db(1, 1)).saturating_add(times(each, s))
+    }
+    fn report_unserved(s: u32) -> Weight {
+        let each = micros(100, 10_000).saturating_add(db(12, 10));
+        micros(20, 2_000).saturating_add(db(1, 1)).saturating_add(times(each, s))
     }
     fn top_up() -> Weight {
         micros(120, 20_000).saturating_add(db(30, 8))

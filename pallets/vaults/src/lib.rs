@@ -77,7 +77,7 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
 
     /// Version of the storage's layout; see [`crate::migrations`].
-    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+    pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {

@@ -54,30 +54,28 @@ pub enum Cause {
     Missed,
     /// It showed something wrong.
     ProofInvalid,
-    /// It showed what was said to be unreadable.
-    DisputeAnswered,
-    /// It did not.
+    /// It did not show what was said to be unreadable.
     DisputeLost,
     /// It said of another that it could not be read, and that was so.
     AccusationRight,
-    /// It said so, and it was not.
-    AccusationWrong,
     /// It rebuilt a slot.
     Restored,
-    /// It was drawn to rebuild a slot, and did not.
-    RestoreMissed,
+    /// It had a slot that was written to, signed nothing, neither caught up nor declined, and another rebuilt the slot. So many
+    /// times before, since it last proved what it has.
+    Unsigned(u8),
 }
 
 impl Cause {
     /// Whether it speaks for the vault, and its weight in millionths of a turn.
     ///
-    /// An answered dispute and a right accusation weigh little: friends could stage them.
+    /// A right accusation weighs little: friends could stage it. A slot that was never signed for weighs a quarter of a turn, and
+    /// twice as much each further time, up to two.
     pub const fn weight(self) -> (bool, u64) {
         match self {
             Cause::Proven | Cause::Restored => (true, ONE_PPM),
-            Cause::DisputeAnswered | Cause::AccusationRight => (true, ONE_PPM / 10),
-            Cause::Missed | Cause::RestoreMissed => (false, ONE_PPM),
-            Cause::AccusationWrong => (false, ONE_PPM / 4),
+            Cause::AccusationRight => (true, ONE_PPM / 10),
+            Cause::Missed => (false, ONE_PPM),
+            Cause::Unsigned(times) => (false, (ONE_PPM / 4) << if times < 3 { times } else { 3 }),
             Cause::DisputeLost => (false, 3 * ONE_PPM),
             Cause::ProofInvalid => (false, 5 * ONE_PPM),
         }
@@ -203,6 +201,8 @@ pub struct Vault {
     pub forgiven_history: u32,
     /// Misses one after the other.
     pub missed_in_row: u8,
+    /// Slots that it never signed for, since it last proved what it has.
+    pub unsigned_in_row: u8,
     /// Where it stands in the index.
     pub position: Option<Position>,
 }

@@ -43,31 +43,76 @@ pub enum ProxyType {
     NonTransfer,
     /// Voting, referenda and the treasury.
     Governance,
-    /// Validating and nominating, session keys, pools.
+    /// Validating and nominating, session keys, pools; not where rewards go, nor who runs a pool.
     Staking,
     /// Refusing announced proxy calls.
     CancelProxy,
     /// Registering and renewing names and what they point to; not giving them away.
     Names,
-    /// What a vault's daemon does: proving, rebuilding, disputing, leaving slots. For a key that lies on the vault's machine
+    /// What a vault's daemon does: proving, rebuilding, disputing, leaving and declining slots, reporting. For a key that lies on the vault's machine
     /// while the bond's key doesn't.
     Vault,
 }
 
 /// A name is property: whoever may not move property may not do these.
 fn gives_a_name_away(call: &pallet_names::Call<Runtime>) -> bool {
-    use pallet_names::Call::{accept_transfer, force_reserve, propose_transfer, release};
-    matches!(call, propose_transfer { .. } | release { .. } | accept_transfer { .. } | force_reserve { .. })
+    use pallet_names::Call::{
+        accept_transfer, force_reserve, propose_transfer, release, set_manager, set_subdomain_owner,
+    };
+    matches!(
+        call,
+        propose_transfer { .. }
+            | release { .. }
+            | accept_transfer { .. }
+            | force_reserve { .. }
+            // Who manages a name, or owns a part of it, decides what it points to, also once the proxy is gone.
+            | set_manager { .. }
+            | set_subdomain_owner { .. }
+    )
+}
+
+/// Whether a call names somebody who gets coins of the caller's, now or later, or power over what the caller keeps: where
+/// rewards go, who runs a pool and takes its commission, whose deposit the caller pays, who is paid as registrar. Only who may
+/// do everything may do these. A test holds all calls that name an account against what each proxy type lets through.
+fn favours_somebody(call: &RuntimeCall) -> bool {
+    use pallet_identity::Call as Identity;
+    use pallet_nomination_pools::Call as Pools;
+    use pallet_staking::{Call as Staking, RewardDestination::Account};
+    use pallet_treasury::Call as Treasury;
+    match call {
+        RuntimeCall::Staking(call) => matches!(
+            call,
+            Staking::bond { payee: Account(_), .. }
+                | Staking::set_payee { payee: Account(_) }
+                | Staking::update_payee { .. }
+        ),
+        RuntimeCall::NominationPools(call) => matches!(
+            call,
+            Pools::create { .. }
+                | Pools::create_with_pool_id { .. }
+                | Pools::update_roles { .. }
+                | Pools::set_commission { .. }
+                | Pools::set_commission_claim_permission { .. }
+        ),
+        RuntimeCall::Identity(call) => matches!(
+            call,
+            // The caller pays a deposit that the other account can take with it.
+            Identity::add_sub { .. }
+                | Identity::set_subs { .. }
+                // A registrar names its fee.
+                | Identity::request_judgement { .. }
+                | Identity::set_account_id { .. }
+        ),
+        RuntimeCall::Treasury(call) => matches!(call, Treasury::spend { .. } | Treasury::spend_local { .. }),
+        _ => false,
+    }
 }
 
 impl InstanceFilter<RuntimeCall> for ProxyType {
     fn filter(&self, call: &RuntimeCall) -> bool {
         match self {
             ProxyType::Any => true,
-            // Where rewards go is a transfer of coins to come.
-            ProxyType::NonTransfer if matches!(call, RuntimeCall::Staking(pallet_staking::Call::set_payee { .. })) => {
-                false
-            },
+            _ if favours_somebody(call) => false,
             ProxyType::NonTransfer => matches!(
                 call,
                 RuntimeCall::System(..)
@@ -110,6 +155,8 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
                     pallet_storage::Call::prove { .. }
                         | pallet_storage::Call::restore { .. }
                         | pallet_storage::Call::leave_slots { .. }
+                        | pallet_storage::Call::decline_slots { .. }
+                        | pallet_storage::Call::report_unserved { .. }
                         | pallet_storage::Call::dispute { .. }
                         | pallet_storage::Call::answer_dispute { .. }
                 ) | RuntimeCall::Vaults(pallet_vaults::Call::set_paused { .. })

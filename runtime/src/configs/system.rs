@@ -69,6 +69,8 @@ impl frame_system::Config for Runtime {
     // 42: shown by every wallet for a chain that has not registered a prefix of its own.
     type SS58Prefix = ConstU16<42>;
     type MaxConsumers = ConstU32<64>;
+    type SingleBlockMigrations =
+        (pallet_vaults::migrations::v2::MigrateV1ToV2<Runtime>, pallet_storage::migrations::v2::MigrateV1ToV2<Runtime>);
     type MultiBlockMigrator = MultiBlockMigrations;
 }
 

@@ -19,6 +19,12 @@ fn bond() -> RuntimeCall {
 fn set_payee() -> RuntimeCall {
     pallet_staking::Call::set_payee { payee: RewardDestination::Account(Bob.to_account_id()) }.into()
 }
+fn bond_for(account: AccountId) -> RuntimeCall {
+    pallet_staking::Call::bond { value: CRN, payee: RewardDestination::Account(account) }.into()
+}
+fn restake_rewards() -> RuntimeCall {
+    pallet_staking::Call::set_payee { payee: RewardDestination::Staked }.into()
+}
 fn asset_transfer() -> RuntimeCall {
     RuntimeCall::Assets(pallet_assets::Call::transfer {
         id: codec::Compact(1),
@@ -58,7 +64,9 @@ fn each_proxy_type_lets_through_what_it_says_and_nothing_else() {
         (add_proxy(), vec![Any]),
         (remark(), vec![Any, NonTransfer]),
         (bond(), vec![Any, NonTransfer, Staking]),
-        (set_payee(), vec![Any, Staking]),
+        (set_payee(), vec![Any]),
+        (bond_for(Bob.to_account_id()), vec![Any]),
+        (restake_rewards(), vec![Any, NonTransfer, Staking]),
         (unlock_votes(), vec![Any, NonTransfer, Governance]),
         (batch(vec![]), vec![Any, NonTransfer, Governance, Staking]),
         (reject_announcement(), vec![Any, CancelProxy]),
@@ -98,6 +106,79 @@ fn a_batch_is_filtered_through() {
         assert_ok!(Proxy::proxy(signed(Bob), alice.clone().into(), None, call));
         assert_eq!(Balances::free_balance(&alice), before);
     });
+}
+
+/// Calls that name an account, or may, and that some proxy type lets through: each with the reason why nobody is favoured by it.
+/// A call that is not here, of a pallet that comes later or of a later version, fails the test until somebody has thought about it.
+const SORTED: [(&str, &str); 0] = [];
+
+/// Whether a type has an account in it. What is a call is filtered by itself.
+fn names_an_account(types: &scale_info::PortableRegistry, id: u32, seen: &mut Vec<u32>) -> bool {
+    use scale_info::{form::PortableForm, Field, TypeDef};
+    if seen.contains(&id) {
+        return false;
+    }
+    seen.push(id);
+    let ty = types.resolve(id).expect("the metadata has its types");
+    match ty.path.segments.last().map(String::as_str) {
+        Some("AccountId32") => return true,
+        Some("RuntimeCall") => return false,
+        _ => {},
+    }
+    let mut any =
+        |fields: &[Field<PortableForm>]| fields.iter().any(|field| names_an_account(types, field.ty.id, seen));
+    match &ty.type_def {
+        TypeDef::Composite(composite) => any(&composite.fields),
+        TypeDef::Variant(variants) => variants.variants.iter().any(|variant| any(&variant.fields)),
+        TypeDef::Sequence(sequence) => names_an_account(types, sequence.type_param.id, seen),
+        TypeDef::Array(array) => names_an_account(types, array.type_param.id, seen),
+        TypeDef::Tuple(tuple) => tuple.fields.iter().any(|field| names_an_account(types, field.id, seen)),
+        TypeDef::Compact(_) | TypeDef::Primitive(_) | TypeDef::BitSequence(_) => false,
+    }
+}
+
+#[test]
+fn each_call_that_names_an_account_is_sorted_before_a_proxy_may_make_it() {
+    use codec::Decode;
+    use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
+    let opaque = sp_io::TestExternalities::default()
+        .execute_with(|| Runtime::metadata_at_version(15))
+        .expect("metadata version 15 is provided");
+    let metadata = RuntimeMetadataPrefixed::decode(&mut &opaque[..]).expect("metadata decodes").1;
+    let RuntimeMetadata::V15(metadata) = metadata else { panic!("version 15 was asked for") };
+    let limited = [
+        ProxyType::NonTransfer,
+        ProxyType::Governance,
+        ProxyType::Staking,
+        ProxyType::CancelProxy,
+        ProxyType::Names,
+        ProxyType::Vault,
+    ];
+    let mut passing = std::collections::BTreeSet::new();
+    for pallet in &metadata.pallets {
+        let Some(calls) = &pallet.calls else { continue };
+        let calls = metadata.types.resolve(calls.ty.id).expect("the metadata has its types");
+        let scale_info::TypeDef::Variant(calls) = &calls.type_def else { panic!("calls are variants") };
+        for call in &calls.variants {
+            let name = format!("{}::{}", pallet.name, call.name);
+            let is_meant =
+                |field: &scale_info::Field<_>| names_an_account(&metadata.types, field.ty.id, &mut Vec::new());
+            if !call.fields.iter().any(is_meant) {
+                continue;
+            }
+            // Zeros are the emptiest call of each kind: no payee, nobody in a list.
+            let mut bytes = vec![pallet.index, call.index];
+            bytes.extend([0; 4096]);
+            let Ok(emptiest) = RuntimeCall::decode(&mut &bytes[..]) else {
+                panic!("{name} can't be tried: make one by hand in this test");
+            };
+            if limited.iter().any(|proxy| proxy.filter(&emptiest)) {
+                passing.insert(name);
+            }
+        }
+    }
+    let sorted: std::collections::BTreeSet<_> = SORTED.iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(passing, sorted, "left: what passes; right: what was sorted");
 }
 
 #[test]

@@ -261,6 +261,10 @@ pub struct Figures {
     pub exit_blocks: Histogram,
     pub disputes: u64,
     pub disputes_no_room: u64,
+    /// Words that a vault serves nobody.
+    pub reports: u64,
+    /// Slots that were behind because nearly all of their group said so.
+    pub unserved: u64,
     /// Calls that should have been taken: the call, the error, how often.
     pub calls_refused: BTreeMap<(&'static str, String), u64>,
     pub commits_put_off: u64,
@@ -319,6 +323,7 @@ impl Figures {
             pallet_storage::EndCause::Closed => "closed by their owners",
             pallet_storage::EndCause::RanDry => "run dry",
             pallet_storage::EndCause::QueueFull => "ended early for want of room in the queue",
+            pallet_storage::EndCause::NotEnoughVaults => "found no vaults after all",
         };
         *self.ended.entry(name).or_default() += 1;
     }

@@ -425,7 +425,7 @@ impl Report {
             (Blame::InRow, "three misses in a row"),
             (Blame::TooOften, "misses too often, or a low score after one"),
             (Blame::Disputes, "lost disputes"),
-            (Blame::Rebuilding, "slots that it did not rebuild"),
+            (Blame::Unsigned, "slots that it never signed for"),
             (Blame::Nothing, "nothing that was seen"),
         ] {
             let of = |gone: bool| figures.ejections.get(&(blame, gone)).copied().unwrap_or(0);

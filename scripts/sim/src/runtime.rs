@@ -72,7 +72,6 @@ parameter_types! {
     pub const SlotDeposit: Balance = deposit(2, 250);
     pub const GrantDeposit: Balance = deposit(1, 350);
     pub const DisputeDeposit: Balance = CRN;
-    pub const DisputeFee: Balance = 50 * MILLI_CRN;
     /// Blocks of a day, which is the period.
     pub static PeriodBlocks: u32 = 28_800;
     pub static Seed: u64 = 1;
@@ -114,7 +113,6 @@ impl pallet_storage::Config for Runtime {
     type SlotDeposit = SlotDeposit;
     type GrantDeposit = GrantDeposit;
     type DisputeDeposit = DisputeDeposit;
-    type DisputeFee = DisputeFee;
     type DisputeBlocks = PartOfPeriod<8, 8>;
     type RestoreBlocks = PartOfPeriod<2, 40>;
     type ReservePpm = ConstU32<20_000>;

@@ -307,7 +307,8 @@ impl World {
     fn end_of_day(&mut self) {
         use pallet_storage::{EvictionSpan, Queue, RepairSpans};
         let queue = |queue| RepairSpans::<Runtime>::get(queue).entries();
-        let queues = [queue(Queue::Urgent), queue(Queue::Vacant), queue(Queue::Waiting)];
+        let to_draw = queue(Queue::Vacant) + queue(Queue::Doubtful);
+        let queues = [queue(Queue::Urgent), to_draw, queue(Queue::Waiting)];
         let evicting = EvictionSpan::<Runtime>::get().entries();
         self.figures.end_of_day(queues, evicting, self.alive_count - self.up_count, self.empty.len() as u64);
     }

@@ -2,7 +2,10 @@
 
 //! The parts of a node that need no network. The subcommands that work on the database use them too.
 
-use super::{consensus, equivocations::Reporting, Backend, Client, HostFunctions, SelectChain, TransactionPool};
+use super::{
+    consensus, equivocations::Reporting, own_slots::OwnSlots, Backend, Client, HostFunctions, SelectChain,
+    TransactionPool,
+};
 use cairn_runtime::{opaque::Block, RuntimeApi};
 use sc_consensus::DefaultImportQueue;
 use sc_consensus_babe::{BabeBlockImport, BabeLink, BabeWorkerHandle, ImportQueueParams};
@@ -107,7 +110,8 @@ fn new_consensus(
         // Its own reports are void (see the module of `Reporting`).
         OffchainTransactionPoolFactory::new(RejectAllTxPool::default()),
     )?;
-    let block_import = Reporting::new(babe_import, client.clone(), select_chain.clone(), reports);
+    let own_slots = OwnSlots::open(config.keystore.path()).map_err(Error::Other)?;
+    let block_import = Reporting::new(babe_import, client.clone(), select_chain.clone(), reports, own_slots);
     let (import_queue, babe_worker) = sc_consensus_babe::import_queue(ImportQueueParams {
         link: babe_link.clone(),
         block_import: block_import.clone(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later WITH Classpath-exception-2.0
 
-//! Reports validators that sign two blocks for one slot.
+//! Reports validators that sign two blocks for one slot, and keeps this node from doing so.
 //!
 //! BABE's own import looks for them too, but compares and reports headers whose seals it has just taken off
 //! (`sc-consensus-babe` 0.60), and no chain accepts a report without signatures. [`Reporting`] stands in front of it, sees
@@ -8,7 +8,7 @@
 //!
 //! What has been seen is kept in memory only: a node that restarts forgets, and the others remember.
 
-use super::{Client, SelectChain};
+use super::{own_slots::OwnSlots, Client, SelectChain};
 use cairn_runtime::{opaque::Block, Hash, Header};
 use codec::{Decode, Encode};
 use sc_consensus::{BlockCheckParams, BlockImport, BlockImportParams, ImportResult};
@@ -40,6 +40,7 @@ pub struct Reporting<Inner> {
     /// Where reports go.
     pool: OffchainTransactionPoolFactory<Block>,
     seen: Arc<Mutex<Seen>>,
+    own_slots: Arc<OwnSlots>,
 }
 
 impl<Inner> Reporting<Inner> {
@@ -48,8 +49,9 @@ impl<Inner> Reporting<Inner> {
         client: Arc<Client>,
         select_chain: SelectChain,
         pool: OffchainTransactionPoolFactory<Block>,
+        own_slots: OwnSlots,
     ) -> Self {
-        Self { inner, client, select_chain, pool, seen: Arc::default() }
+        Self { inner, client, select_chain, pool, seen: Arc::default(), own_slots: Arc::new(own_slots) }
     }
 
     /// Sends a report if this header is its author's second for its slot.
@@ -117,14 +119,20 @@ impl<Inner> Reporting<Inner> {
 }
 
 #[async_trait::async_trait]
-impl<Inner: BlockImport<Block> + Send + Sync> BlockImport<Block> for Reporting<Inner> {
-    type Error = Inner::Error;
+impl<Inner: BlockImport<Block, Error = sp_consensus::Error> + Send + Sync> BlockImport<Block> for Reporting<Inner> {
+    type Error = sp_consensus::Error;
 
     async fn check_block(&self, block: BlockCheckParams<Block>) -> Result<ImportResult, Self::Error> {
         self.inner.check_block(block).await
     }
 
     async fn import_block(&self, block: BlockImportParams<Block>) -> Result<ImportResult, Self::Error> {
+        // A block of one's own is sent to others once it is imported.
+        if block.origin == BlockOrigin::Own {
+            if let Some(slot) = slot_of(&block.post_header()) {
+                self.own_slots.claim(slot).map_err(sp_consensus::Error::ClientImport)?;
+            }
+        }
         // Whoever syncs sees history, which others have reported in its time. A block that comes without its state
         // (a warp sync's) has no parent here to look validators up at.
         let header =
@@ -136,6 +144,11 @@ impl<Inner: BlockImport<Block> + Send + Sync> BlockImport<Block> for Reporting<I
         }
         result
     }
+}
+
+fn slot_of(header: &Header) -> Option<Slot> {
+    use sp_consensus_babe::digests::CompatibleDigestItem;
+    header.digest().logs().iter().find_map(|log| log.as_babe_pre_digest()).map(|claim| claim.slot())
 }
 
 /// Two blocks of one author for one slot.

@@ -190,6 +190,9 @@ fn every_call_is_encoded_by_the_runtimes_own_types() {
         storage::restore(SlotAt { drive: 1, slot: 2 }, Some(&chunk_proof())),
         storage::restore(SlotAt { drive: 1, slot: 2 }, None),
         storage::leave_slots(&[SlotAt { drive: 1, slot: 2 }]),
+        storage::decline_slots(&[SlotAt { drive: 1, slot: 2 }]),
+        storage::report_unserved(&[(SlotAt { drive: 1, slot: 2 }, 3)]),
+        storage::redraw(1, &[2, 3]),
         storage::dispute(SlotAt { drive: 1, slot: 2 }, 3),
         storage::answer_dispute(SlotAt { drive: 1, slot: 2 }, &chunk_proof()),
         vaults::register(1, 2, &["127.0.0.1:7700".into()], &[8; 32], 9),
@@ -500,6 +503,8 @@ fn storage_has_the_types_that_are_read() {
     check_storage::<Nominations>(metadata, "Staking", "Nominators", 1);
     check_storage::<Exposure>(metadata, "Staking", "ErasStakersOverview", 2);
     check_storage::<staking::ExposurePage>(metadata, "Staking", "ErasStakersPaged", 3);
+    check_storage::<Vec<staking::PendingSlash>>(metadata, "Staking", "UnappliedSlashes", 1);
+    check_storage::<Vec<(u32, u32)>>(metadata, "Session", "DisabledValidators", 0);
     check_storage::<Vec<u32>>(metadata, "Staking", "ClaimedRewards", 2);
     check_storage::<u128>(metadata, "Staking", "ErasValidatorReward", 1);
     check_storage::<RewardPoints>(metadata, "Staking", "ErasRewardPoints", 1);

@@ -16,6 +16,8 @@ pub const PERBILL: u32 = 1_000_000_000;
 pub const PAYOUTS_PER_TRANSACTION_MAX: usize = 3;
 /// More validator candidates than this are not listed.
 const VALIDATORS_LISTED_MAX: usize = 5_000;
+/// Eras for which slashes are looked for.
+const ERAS_SLASHING_MAX: usize = 256;
 /// Pages of nominators of one validator that are looked through.
 const EXPOSURE_PAGES_MAX: u32 = 64;
 
@@ -126,6 +128,18 @@ pub enum RewardDestination {
     None,
 }
 
+/// A slash that is decided and not carried out yet: governance may cancel it until then. In the smallest units.
+#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub struct PendingSlash {
+    /// The validator at fault.
+    pub validator: AccountId,
+    /// What the validator loses.
+    pub own: u128,
+    /// Its nominators, and what each loses.
+    pub others: Vec<(AccountId, u128)>,
+}
+
 /// The least that one must put at stake, in the smallest units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minimums {
@@ -205,6 +219,25 @@ impl View {
             }
         }
         Ok(0)
+    }
+
+    /// Slashes that will be carried out, by the era in which that is.
+    pub async fn pending_slashes(&self) -> Result<Vec<(u32, Vec<PendingSlash>)>, Error> {
+        let entries =
+            self.entries::<(u32,), Vec<PendingSlash>, _>("Staking", "UnappliedSlashes", (), ERAS_SLASHING_MAX);
+        Ok(entries.await?.into_iter().map(|((era,), slashes)| (era, slashes)).collect())
+    }
+
+    /// Whether a validator of this session was disabled for a fault: it makes no blocks until the era ends.
+    pub async fn is_disabled(&self, validator: &AccountId) -> Result<bool, Error> {
+        let disabled: Vec<(u32, u32)> = self.get("Session", "DisabledValidators", ()).await?.unwrap_or_default();
+        let index = self.validators().await?.iter().position(|who| who == validator);
+        Ok(index.is_some_and(|index| disabled.iter().any(|(number, _)| *number as usize == index)))
+    }
+
+    /// How many nominators of a validator are paid: the election takes no more, those with the most at stake.
+    pub fn nominators_max(&self) -> Result<u32, Error> {
+        self.constant("Staking", "MaxExposurePageSize")
     }
 
     /// All that an era pays out; `None` while it runs.

@@ -264,6 +264,25 @@ pub fn leave_slots(slots: &[SlotAt]) -> Call {
     Call::new("Storage", "leave_slots", [("slots", Value::unnamed_composite(slots))])
 }
 
+/// Gives up slots that the vault isn't liable for.
+pub fn decline_slots(slots: &[SlotAt]) -> Call {
+    let slots: Vec<Value> = slots.iter().map(slot_value).collect();
+    Call::new("Storage", "decline_slots", [("slots", Value::unnamed_composite(slots))])
+}
+
+/// Says that the vaults of these slots serve nobody; with each, the number of the caller's own slot in the drive.
+pub fn report_unserved(reports: &[(SlotAt, u8)]) -> Call {
+    let report = |(at, by): &(SlotAt, u8)| Value::named_composite([("at", slot_value(at)), ("by", number(*by))]);
+    let reports: Vec<Value> = reports.iter().map(report).collect();
+    Call::new("Storage", "report_unserved", [("reports", Value::unnamed_composite(reports))])
+}
+
+/// Has the vaults of these slots replaced, before the drive's first checkpoint.
+pub fn redraw(drive: DriveId, slots: &[u8]) -> Call {
+    let slots: Vec<Value> = slots.iter().map(|slot| number(*slot)).collect();
+    Call::new("Storage", "redraw", [("drive", number(drive)), ("slots", Value::unnamed_composite(slots))])
+}
+
 /// Claims that a chunk of a slot can't be read.
 pub fn dispute(at: SlotAt, chunk: u64) -> Call {
     Call::new("Storage", "dispute", [("drive", number(at.drive)), ("slot", number(at.slot)), ("chunk", number(chunk))])

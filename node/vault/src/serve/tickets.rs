@@ -72,6 +72,9 @@ pub(crate) fn held_slot(drive: &Drive, at: SlotAt, account: AccountId) -> Option
         trimmed_units: drive.trimmed_units,
         capacity_units: drive.capacity_units,
         disputed: slot.disputed,
+        unserved: if slot.vault == Some(account) { slot.unserved } else { 0 },
+        behind_block: slot.behind_block,
+        not_before: slot.not_before,
         due_block: successor.map(|successor| successor.due_block),
     })
 }

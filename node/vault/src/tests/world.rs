@@ -143,6 +143,21 @@ impl View {
                 state.disputes.remove(at);
                 state.drives.get_mut(&at.drive).unwrap().slots[usize::from(at.slot)].disputed = false;
             },
+            Action::Decline { at } => {
+                let drive = state.drives.get_mut(&at.drive).ok_or_else(|| refused("no drive"))?;
+                let slot = &mut drive.slots[usize::from(at.slot)];
+                let succeeds = slot.successor.as_ref().is_some_and(|successor| successor.vault == account);
+                match (succeeds, slot.vault == Some(account) && slot.state == SlotState::Behind) {
+                    (true, _) => slot.successor = None,
+                    (false, true) => (slot.vault, slot.state) = (None, SlotState::Empty),
+                    (false, false) => return Err(refused("nothing to decline")),
+                }
+            },
+            Action::Report { at, by } => {
+                let drive = state.drives.get_mut(&at.drive).ok_or_else(|| refused("no drive"))?;
+                assert_eq!(drive.slots[usize::from(*by)].vault, Some(account), "a report names another's slot");
+                drive.slots[usize::from(at.slot)].unserved += 1;
+            },
         }
         state.block += 1;
         state.actions.push((account, action.clone()));
@@ -280,6 +295,9 @@ impl Group {
             leaving: false,
             proven_block: None,
             disputed: false,
+            unserved: 0,
+            behind_block: None,
+            not_before: 0,
         };
         world.change(|state| {
             state.block = 100;
@@ -301,6 +319,7 @@ impl Group {
                 dry_block: None,
                 deposit: 0,
                 created_block: 0,
+                forming: false,
                 slots: (0..slots).map(slot).collect(),
             };
             state.drives.insert(DRIVE, drive);

@@ -107,6 +107,12 @@ pub struct SlotInfo<AccountId> {
     pub proven_block: Option<u32>,
     /// Somebody claims that it can't be read.
     pub disputed: bool,
+    /// So many of its group's other vaults said within a period that its vault serves nobody.
+    pub unserved: u8,
+    /// Block since which it is behind.
+    pub behind_block: Option<u32>,
+    /// Before this block its vault, if it is behind, can't show that it is back.
+    pub not_before: u32,
 }
 
 /// A drive, as it stands at a block.
@@ -146,6 +152,8 @@ pub struct DriveInfo<AccountId> {
     pub deposit: u128,
     /// Block in which it was made.
     pub created_block: u32,
+    /// Slots that have no vault are given one by the next block.
+    pub forming: bool,
     /// Its slots, in order.
     pub slots: Vec<SlotInfo<AccountId>>,
 }
@@ -277,6 +285,12 @@ pub struct HeldSlot {
     pub capacity_units: u64,
     /// Somebody claims that it can't be read.
     pub disputed: bool,
+    /// Of a holder, so many of its group's other vaults said within a period that it serves nobody.
+    pub unserved: u8,
+    /// Block since which the slot is behind.
+    pub behind_block: Option<u32>,
+    /// Before this block a holder that is behind can't show that it is back.
+    pub not_before: u32,
     /// Last block in which a successor can take over.
     pub due_block: Option<u32>,
 }

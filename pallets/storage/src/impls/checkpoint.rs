@@ -3,7 +3,7 @@
 //! What drives commit to, and what they give up.
 
 use crate::{Config, Disputes, Drives, Duty, Error, Event, Pallet, Roots, Signatures, Slot, SlotCause, Slots};
-use cairn_primitives::storage::{DriveId, Head, Receipt, SlotAt, SlotState, CHUNKS_PER_UNIT};
+use cairn_primitives::storage::{Coding, DriveId, Head, Receipt, SlotAt, SlotState, CHUNKS_PER_UNIT};
 use frame_support::pallet_prelude::*;
 
 impl<T: Config> Pallet<T> {
@@ -42,11 +42,15 @@ impl<T: Config> Pallet<T> {
     ) -> DispatchResult {
         let mut drive = Self::writable_drive(&who, id)?;
         ensure!(drive.version == expected_version, Error::<T>::VersionStale);
+        ensure!(!drive.forming, Error::<T>::GroupForming);
         ensure!(Self::now() <= until_block, Error::<T>::ReceiptsExpired);
         ensure!(units >= drive.units, Error::<T>::UnitsShrink);
         ensure!(units.saturating_sub(drive.trimmed_units) <= drive.capacity_units, Error::<T>::CapacityExceeded);
         let slots = usize::from(drive.coding.slots());
         ensure!(roots.len() == slots && signatures.len() == slots, Error::<T>::SlotCountWrong);
+        // Copies are alike. Of wider codings the chain can't know whether a root is that of the slot's shards.
+        let are_alike = roots.iter().all(|root| Some(root) == roots.first());
+        ensure!(drive.coding != Coding::K1 || are_alike, Error::<T>::RootsDiffer);
         let signed = signatures.iter().flatten().count();
         ensure!(signed >= usize::from(drive.coding.signatures_min()), Error::<T>::TooFewSignatures);
 
@@ -61,14 +65,18 @@ impl<T: Config> Pallet<T> {
             let at = SlotAt { drive: id, slot: slot_number };
             let mut slot = Slots::<T>::get(at).ok_or(Error::<T>::SlotUnknown)?;
             ensure!(units > from_units || slot.root == root, Error::<T>::RootChanged);
-            slot.root = root;
+            if units > from_units {
+                slot.root = root;
+                slot.accepted = signature.is_some() || drive.coding == Coding::K1;
+            }
             let duty = if slot.state == SlotState::Healthy { before } else { Duty::default() };
             match (slot.vault.clone(), signature) {
                 (Some(vault), Some(signature)) => {
                     ensure_signed(&vault, Receipt { at, version, root, units, until_block }, signature)?;
                     Self::turn_duty(at, &vault, &mut slot, duty, after);
                     slot.proven_block = Some(Self::now());
-                    slot.behind_block = None;
+                    slot.settle();
+                    slot.accepted = true;
                     Self::turn_state(at, &mut slot, SlotState::Healthy, SlotCause::Signed, &mut drive.healthy);
                     Self::dismiss_successor(at, &drive, &mut slot);
                 },

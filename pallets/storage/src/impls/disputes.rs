@@ -3,18 +3,13 @@
 //! Claims that a chunk can't be read, and what becomes of them.
 
 use crate::{
-    slot_key, Config, Dispute, Disputes, DisputesDue, Error, Event, HeldSlots, HoldReason, Pallet, SlotCause, Slots,
-    BOUNTY_DEPOSITS_MAX, BOUNTY_PPM, DISPUTE_BLOCKS_TRIED_MAX,
+    slot_key, Config, Dispute, Disputes, DisputesDue, Drive, Drives, Duty, Error, Event, HeldSlots, HoldReason, Pallet,
+    Report, Slot, SlotCause, Slots, Unserved, BEHIND_GRACE_DIVISOR, BOUNTY_DEPOSITS_MAX, BOUNTY_PPM,
+    DISPUTE_BLOCKS_TRIED_MAX, LEAVES_MAX,
 };
 use cairn_primitives::storage::{ChunkProof, SlotAt, SlotState, Target, CHUNKS_PER_UNIT};
-use frame_support::{
-    pallet_prelude::*,
-    traits::{
-        fungible::hold::Mutate as _,
-        tokens::{Fortitude, Precision, Restriction},
-    },
-};
-use pallet_vaults::{Balance, Cause, Pallet as Vaults};
+use frame_support::pallet_prelude::*;
+use pallet_vaults::{Cause, Pallet as Vaults};
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_dispute(who: T::AccountId, at: SlotAt, chunk: u64) -> DispatchResult {
@@ -53,27 +48,66 @@ impl<T: Config> Pallet<T> {
         slot.disputed = false;
         slot.proven_block = Some(Self::now());
         Slots::<T>::insert(at, slot);
-        let fee = Self::pay_fee(&dispute, &who);
-        Self::give_back(HoldReason::Dispute, &dispute.accuser, dispute.deposit.saturating_sub(fee));
-        Vaults::<T>::note(&who, Cause::DisputeAnswered);
-        Self::eject_if(Vaults::<T>::note(&dispute.accuser, Cause::AccusationWrong), &dispute.accuser);
-        Self::deposit_event(Event::DisputeAnswered { at, accuser: dispute.accuser, accused: who, fee });
+        // Whether the accused refused before, or the accuser lied, nobody can tell: neither gains or loses by it. What the
+        // answer costs the chain the accuser has paid with the call that asked for it.
+        Self::give_back(HoldReason::Dispute, &dispute.accuser, dispute.deposit);
+        Self::deposit_event(Event::DisputeAnswered { at, accuser: dispute.accuser, accused: who });
         Ok(())
     }
 
-    /// Pays the accused out of the accuser's deposit, and says how much that was.
-    fn pay_fee(dispute: &Dispute<T::AccountId>, to: &T::AccountId) -> Balance {
-        let fee = T::DisputeFee::get().min(dispute.deposit);
-        let paid = T::NativeBalance::transfer_on_hold(
-            &HoldReason::Dispute.into(),
-            &dispute.accuser,
-            to,
-            fee,
-            Precision::BestEffort,
-            Restriction::Free,
-            Fortitude::Force,
-        );
-        paid.unwrap_or(0)
+    /// Notes that vaults of the caller's groups serve nobody. Where as many of a group say so as a checkpoint needs, the slot is
+    /// behind: its vault isn't paid, can't show that it is back before a grace is over, and then another is drawn.
+    ///
+    /// # Correctness
+    /// It takes `3k` of the other `4k - 1` vaults, and concerns this one slot: who wants to harm a vault has to have nearly all
+    /// of a group that the chain drew. It costs neither score nor bond, and whoever says so nothing.
+    pub(crate) fn do_report_unserved(
+        who: T::AccountId,
+        reports: BoundedVec<Report, ConstU32<LEAVES_MAX>>,
+    ) -> DispatchResult {
+        for Report { at, by } in reports {
+            let mut drive = Self::drive_of(at.drive)?;
+            let mut slot = Slots::<T>::get(at).ok_or(Error::<T>::SlotUnknown)?;
+            let own = Slots::<T>::get(SlotAt { drive: at.drive, slot: by }).ok_or(Error::<T>::SlotUnknown)?;
+            let is_member = own.vault.as_ref() == Some(&who) && own.state == SlotState::Healthy && by != at.slot;
+            ensure!(is_member, Error::<T>::NotMember);
+            ensure!(slot.place.is_some(), Error::<T>::SlotNotLiable);
+            let accused = slot.vault.clone().ok_or(Error::<T>::SlotNotLiable)?;
+            let now = Self::now();
+            if now.saturating_sub(slot.unserved.since) >= Self::period() {
+                slot.unserved = Unserved { by: 0, since: now };
+            }
+            let bit = 1u32.checked_shl(by.into()).unwrap_or(0);
+            ensure!(slot.unserved.by & bit == 0, Error::<T>::AlreadyReported);
+            slot.unserved.by |= bit;
+            let reports = slot.unserved.by.count_ones() as u8;
+            Self::deposit_event(Event::ReportedUnserved { at, vault: accused.clone(), by: who.clone(), reports });
+            if reports >= drive.coding.signatures_min() {
+                Self::settle_drive(&mut drive);
+                Self::leave_behind(at, &mut drive, &mut slot, &accused);
+                Drives::<T>::insert(at.drive, drive);
+            }
+            Slots::<T>::insert(at, slot);
+        }
+        Ok(())
+    }
+
+    /// Makes a slot behind, of a drive that is settled, for a grace at least.
+    fn leave_behind(
+        at: SlotAt,
+        drive: &mut Drive<T::AccountId>,
+        slot: &mut Slot<T::AccountId>,
+        accused: &T::AccountId,
+    ) {
+        let (now, duty) = (Self::now(), drive.duty(Self::period()));
+        Self::turn_duty(at, accused, slot, duty, Duty::default());
+        drive.rate = drive.rate.saturating_sub(duty.rate);
+        slot.behind_block = Some(now);
+        slot.not_before = now.saturating_add(Self::period() / BEHIND_GRACE_DIVISOR);
+        slot.unserved = Unserved::default();
+        Self::turn_state(at, slot, SlotState::Behind, SlotCause::Unserved, &mut drive.healthy);
+        drive.decide_refill();
+        Self::enqueue_repair(at, drive, slot);
     }
 
     /// Decides the disputes whose time is over. Gives how many.

@@ -3,10 +3,10 @@
 //! Drives: made, paid for, given away, ended.
 
 use crate::{
-    slot_key, Config, Drive, Drives, EndCause, Error, Event, GrantedTo, Grants, HeldSlots, HoldReason, NextDrive,
-    OwnerDriveCounts, OwnerDrives, Pallet, Slot, Slots, DRIVES_MAX, GRANTS_MAX,
+    Config, Drive, Drives, EndCause, Error, Event, GrantedTo, Grants, HoldReason, NextDrive, OwnerDriveCounts,
+    OwnerDrives, Pallet, Slot, Slots, DRIVES_MAX, GRANTS_MAX,
 };
-use cairn_primitives::storage::{Coding, DriveId, Head, Range, Role, SlotAt, SlotState, Visibility};
+use cairn_primitives::storage::{Coding, DriveId, Head, Range, Role, SlotAt, Visibility};
 use frame_support::{
     pallet_prelude::*,
     traits::{
@@ -34,29 +34,15 @@ impl<T: Config> Pallet<T> {
         Self::hold(HoldReason::Drive, &who, deposit)?;
         let escrow = Self::pay_in(&who, escrow)?;
         ensure!(escrow >= Self::escrow_min(count, capacity_units, price), Error::<T>::EscrowTooSmall);
-
+        // Whether there are enough is known once they are drawn; that there may be is seen at once.
         let wanted = Wanted { price, capacity_units, exclude: &[] };
-        let vaults = Vaults::<T>::draw(&(b"storage/create", id), wanted, count.into())?;
+        Vaults::<T>::ensure_may_draw(&wanted, count.into())?;
+
         let (now, root) = (Self::now(), Range::default().root());
-        for (slot, vault) in (0u8..).zip(&vaults) {
-            let at = SlotAt { drive: id, slot };
-            Vaults::<T>::reserve(vault, capacity_units)?;
-            HeldSlots::<T>::insert(vault, slot_key(at), false);
-            let slot = Slot {
-                vault: Some(vault.clone()),
-                state: SlotState::Healthy,
-                root,
-                successor: None,
-                leaving: false,
-                proven_block: None,
-                behind_block: None,
-                disputed: false,
-                place: None,
-                queued: false,
-            };
-            Slots::<T>::insert(at, slot);
+        for slot in 0..count {
+            Slots::<T>::insert(SlotAt { drive: id, slot }, Slot::new(root));
         }
-        let drive = Drive {
+        let mut drive = Drive {
             owner: who.clone(),
             coding,
             capacity_units,
@@ -75,22 +61,16 @@ impl<T: Config> Pallet<T> {
             created_block: now,
             queued_block: None,
             warned: false,
-            healthy: count,
-            refilling: false,
+            healthy: 0,
+            refilling: true,
+            forming: false,
+            redrawn: 0,
             grants: 0,
             grant_deposits: 0,
         };
+        Self::enqueue_group(id, &mut drive);
         Drives::<T>::insert(id, drive);
-        let vaults = BoundedVec::truncate_from(vaults);
-        Self::deposit_event(Event::DriveCreated {
-            drive: id,
-            owner: who,
-            coding,
-            capacity_units,
-            price,
-            escrow,
-            vaults,
-        });
+        Self::deposit_event(Event::DriveCreated { drive: id, owner: who, coding, capacity_units, price, escrow });
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     slot_key, Challenges, Config, Dispute, Disputes, Drive, Drives, Duty, Event, HeldSlots, HoldReason, LiablePlace,
-    LiableSlots, Pallet, Slot, SlotCause, Slots, CLASSES,
+    LiableSlots, Pallet, Slot, SlotCause, Slots, Unserved, BONUS_PPM, CLASSES,
 };
 use cairn_primitives::storage::{SlotAt, SlotState, Target, CHUNKS_PER_UNIT};
 use frame_support::defensive;
@@ -134,6 +134,7 @@ impl<T: Config> Pallet<T> {
         slot.leaving = false;
         slot.behind_block = None;
         slot.proven_block = None;
+        slot.unserved = Unserved::default();
         Self::void_dispute(at, slot);
         Self::excuse(&who, at, None);
         Self::release_slot(at, &who, drive.capacity_units);
@@ -187,7 +188,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Slashes a vault's bond for one slot, and takes the slot from it. Says how much was slashed; nothing if the slot
-    /// is no longer the vault's.
+    /// is no longer the vault's. A part of that is for whoever restores the slot.
     pub(crate) fn punish(at: SlotAt, who: &T::AccountId, cause: SlotCause) -> Balance {
         let (Some(mut drive), Some(mut slot)) = (Drives::<T>::get(at.drive), Slots::<T>::get(at)) else { return 0 };
         if slot.vault.as_ref() != Some(who) {
@@ -196,6 +197,7 @@ impl<T: Config> Pallet<T> {
         Self::settle_drive(&mut drive);
         Self::vacate(at, &mut drive, &mut slot, cause);
         let slashed = Self::slash(who, pallet_vaults::Pallet::<T>::bond_for(drive.capacity_units));
+        slot.bounty = Self::part(slashed, BONUS_PPM);
         Slots::<T>::insert(at, slot);
         Drives::<T>::insert(at.drive, drive);
         slashed

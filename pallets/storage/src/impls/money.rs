@@ -5,7 +5,10 @@
 //! # Correctness
 //! Coins move in and out of the pot only together with the entry that says whose they are.
 
-use crate::{Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, Pallet, Reserve};
+use crate::{
+    Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, Pallet, Reserve,
+    ENDINGS_PER_BLOCK, ENDINGS_PER_BLOCK_MAX,
+};
 use cairn_primitives::storage::DriveId;
 use codec::Encode;
 use frame_support::{
@@ -17,6 +20,7 @@ use frame_support::{
     traits::{
         fungible::{hold::Mutate as _, Inspect as _, Mutate as _},
         tokens::{Precision, Preservation},
+        Randomness,
     },
 };
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -26,6 +30,8 @@ use pallet_vaults::{Balance, Dice, ONE_PPM};
 const ENDINGS_TRIED_NEAR: u32 = 4;
 /// Then any between now and the one wanted: of drives that many owners paid for alike, the near ones have their fill.
 const ENDINGS_TRIED_ANYWHERE: u64 = 8;
+/// Then the one wanted and those before it, beyond their fill.
+const ENDINGS_TRIED_BEYOND: u32 = 64;
 
 impl<T: Config> Pallet<T> {
     /// Whose account all coins are in that are neither free nor held.
@@ -103,6 +109,16 @@ impl<T: Config> Pallet<T> {
         let kept_back = Self::part(amount, T::ReservePpm::get().into());
         Self::add_to_reserve(kept_back);
         Ok(amount.saturating_sub(kept_back))
+    }
+
+    /// Gives an owner back what the reserve took of a drive's escrow: nothing came of it.
+    pub(crate) fn refund_reserve(drive: &Drive<T::AccountId>) {
+        let ppm = Balance::from(T::ReservePpm::get());
+        let left = Balance::from(ONE_PPM).saturating_sub(ppm).max(1);
+        // What is left of `x` is `x * left / ONE_PPM`, rounded up: so this is never more than was taken.
+        let taken =
+            (drive.escrow / left).saturating_mul(ppm).saturating_add((drive.escrow % left).saturating_mul(ppm) / left);
+        Self::pay_from_reserve(&drive.owner, taken);
     }
 
     /// Pays from the pot; says whether that was possible. An account that would have less than the existential deposit
@@ -204,6 +220,10 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Finds a block with room from behind `now` up to `target`, as late as can be. Says whether there was one.
+    ///
+    /// # Correctness
+    /// Which blocks are tried nobody knows before, so that nobody can fill just these. Where all of them have their fill
+    /// ([`ENDINGS_PER_BLOCK`]), the drive goes beyond it, where strangers' drives don't come as long as they find room elsewhere.
     fn enqueue_ending_by(id: DriveId, drive: &mut Drive<T::AccountId>, now: u32, target: u32) -> bool {
         // An entry before that is good enough: the drive is queued again when it is found to have time.
         if drive.queued_block.is_some_and(|block| block <= target && block > now) {
@@ -212,14 +232,21 @@ impl<T: Config> Pallet<T> {
         let back = |step: u32| if step == 0 { 0 } else { 1u32.checked_shl(step.saturating_sub(1)).unwrap_or(u32::MAX) };
         let near =
             (0..ENDINGS_TRIED_NEAR).map_while(|step| target.checked_sub(back(step)).filter(|block| *block > now));
-        let mut dice = Dice::new(Self::first_32(&(id, now, target, [0u8; 16]).encode()));
+        let (hash, _) = T::TurnRandomness::random(&(b"storage/ending", id, target).encode());
+        let mut dice = Dice::new(Self::first_32(hash.as_ref()));
         let anywhere = (0..ENDINGS_TRIED_ANYWHERE).map(|_| {
             // Below the target, which has 32 bits.
             let back = dice.below_u64(target.saturating_sub(now).into()) as u32;
             target.saturating_sub(back)
         });
-        for block in near.chain(anywhere) {
-            if Endings::<T>::try_mutate(block, |drives| drives.try_push(id)).is_ok() {
+        let beyond = (0..ENDINGS_TRIED_BEYOND).map_while(|step| target.checked_sub(step).filter(|block| *block > now));
+        let tries = near.chain(anywhere).map(|block| (block, ENDINGS_PER_BLOCK));
+        for (block, fill) in tries.chain(beyond.map(|block| (block, ENDINGS_PER_BLOCK_MAX))) {
+            let entered = Endings::<T>::try_mutate(block, |drives| match drives.len() < fill as usize {
+                true => drives.try_push(id).map_err(drop),
+                false => Err(()),
+            });
+            if entered.is_ok() {
                 if let Some(before) = drive.queued_block.replace(block) {
                     Self::leave_endings(id, before);
                 }

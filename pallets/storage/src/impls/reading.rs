@@ -78,6 +78,9 @@ impl<T: Config> Pallet<T> {
             leaving: slot.leaving,
             proven_block: slot.proven_block,
             disputed: slot.disputed,
+            unserved: slot.unserved.by.count_ones() as u8,
+            behind_block: slot.behind_block,
+            not_before: slot.not_before,
         });
         let (slots, dry_block) = (slots.collect(), drive.dry_block());
         Some(DriveInfo {
@@ -98,6 +101,7 @@ impl<T: Config> Pallet<T> {
             dry_block,
             deposit: drive.deposit.saturating_add(drive.grant_deposits),
             created_block: drive.created_block,
+            forming: drive.forming,
             slots,
         })
     }
@@ -130,6 +134,9 @@ impl<T: Config> Pallet<T> {
                 trimmed_units: drive.trimmed_units,
                 capacity_units: drive.capacity_units,
                 disputed: slot.disputed && !successor,
+                unserved: if successor { 0 } else { slot.unserved.by.count_ones() as u8 },
+                behind_block: slot.behind_block,
+                not_before: slot.not_before,
                 due_block,
             })
         });

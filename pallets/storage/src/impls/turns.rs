@@ -6,7 +6,7 @@ use crate::{
     worst_stretch, Books, Challenge, Challenges, Config, Error, Event, Miss, Pallet, SlotCause, Slots, Tallies, Tally,
     WeightInfo, Windows, EJECTION_PPM, MISS_PPM, PROOFS_MAX, WINDOWS_MAX,
 };
-use cairn_primitives::storage::{ChunkProof, SlotAt, Target, VaultStatus};
+use cairn_primitives::storage::{ChunkProof, SlotAt, Target, VaultStatus, SLOTS_MAX};
 use codec::Encode;
 use frame_support::{pallet_prelude::*, traits::Randomness};
 use pallet_vaults::{Cause, Dice, Ledger, Pallet as Vaults, Places};
@@ -28,6 +28,12 @@ impl<T: Config> Pallet<T> {
             (<T as Config>::WeightInfo::end_drive(slots, grants), <T as Config>::WeightInfo::end_drive(0, 0));
         add(<T as Config>::WeightInfo::warn_drive().saturating_add(none), looked_at);
         add(ended.saturating_sub(none), 1);
+        // A draw for one slot is what a group's draw takes for each; a group of no slots is a look.
+        let (groups, drawn) = Self::do_groups();
+        let of_slots =
+            <T as Config>::WeightInfo::draw_group(SLOTS_MAX).saturating_sub(<T as Config>::WeightInfo::draw_group(0));
+        add(<T as Config>::WeightInfo::draw_group(0), groups);
+        add(of_slots / u64::from(SLOTS_MAX), drawn);
         add(<T as Config>::WeightInfo::lose_dispute(), Self::do_disputes_due(now));
         add(<T as Config>::WeightInfo::miss(), Self::do_deadlines(now));
         let (turns, targets) = Self::do_turns(now);

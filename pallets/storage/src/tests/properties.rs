@@ -3,7 +3,7 @@
 //! Random sequences of calls over many blocks, with vaults that prove, lie, sleep and leave: the invariants hold after each
 //! step, a call that fails changes nothing, no planck is made or lost, and all that drives paid was paid out or forfeited.
 
-use crate::{mock::*, Call, Challenges, Drives, Event, SlotCause, Slots};
+use crate::{mock::*, Call, Challenges, Drives, Event, Report, SlotCause, Slots};
 use cairn_primitives::storage::{Coding, Role, SlotAt, Visibility};
 use frame_support::{dispatch::GetDispatchInfo, traits::fungible::Inspect};
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -24,6 +24,9 @@ enum Step {
     Answer { honest: bool },
     Dispute { drive: u64, slot: u8, chunk: u64, by: u32 },
     Leave { drive: u64, slot: u8 },
+    Decline,
+    Report { drive: u64, slot: u8, by: Vec<u8> },
+    Redraw { drive: u64, slots: Vec<u8> },
     Exit { vault: u32 },
     Rejoin { vault: u32 },
     Resize { drive: u64, capacity: u64 },
@@ -46,6 +49,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (drive(), 0u8..8, 0u64..100, 0u32..COUNT + 1)
             .prop_map(|(drive, slot, chunk, by)| Step::Dispute { drive, slot, chunk, by }),
         1 => (drive(), 0u8..8).prop_map(|(drive, slot)| Step::Leave { drive, slot }),
+        1 => Just(Step::Decline),
+        2 => (drive(), 0u8..8, vec(0u8..8, 1..8)).prop_map(|(drive, slot, by)| Step::Report { drive, slot, by }),
+        1 => (drive(), vec(0u8..8, 1..3)).prop_map(|(drive, slots)| Step::Redraw { drive, slots }),
         1 => (0..COUNT).prop_map(|vault| Step::Exit { vault }),
         1 => (0..COUNT).prop_map(|vault| Step::Rejoin { vault }),
         1 => (drive(), 1u64..100).prop_map(|(drive, capacity)| Step::Resize { drive, capacity }),
@@ -203,6 +209,27 @@ fn apply(step: Step, flows: &mut Flows) {
             let Some(vault) = Slots::<Test>::get(at(id, slot)).and_then(|slot| slot.vault) else { return };
             dispatch(Call::leave_slots { slots: vec![at(id, slot)].try_into().unwrap() }, number_of(&vault));
         },
+        Step::Decline => {
+            let mut all: Vec<_> = Slots::<Test>::iter().collect();
+            all.sort_by_key(|(at, _)| *at);
+            for (at, slot) in all {
+                for who in slot.successor.map(|successor| successor.vault).into_iter().chain(slot.vault) {
+                    dispatch(Call::decline_slots { slots: vec![at].try_into().unwrap() }, number_of(&who));
+                }
+            }
+        },
+        Step::Report { drive: number, slot, by } => {
+            let Some((id, _)) = some_drive(number) else { return };
+            for by in by {
+                let Some(vault) = Slots::<Test>::get(at(id, by)).and_then(|slot| slot.vault) else { continue };
+                let reports = vec![Report { at: at(id, slot), by }].try_into().unwrap();
+                dispatch(Call::report_unserved { reports }, number_of(&vault));
+            }
+        },
+        Step::Redraw { drive: number, slots } => {
+            let Some((id, owner)) = some_drive(number) else { return };
+            dispatch(Call::redraw { drive: id, slots: slots.try_into().unwrap() }, owner);
+        },
         Step::Exit { vault } => {
             let _ = Vaults::begin_exit(signed(VAULTS + vault));
             let before = storage_root(StateVersion::V1);
@@ -245,6 +272,7 @@ fn wind_up(flows: &mut Flows) {
     assert_eq!(crate::Grants::<Test>::iter().count(), 0);
     assert_eq!(crate::Endings::<Test>::iter().count(), 0);
     assert_eq!(crate::RepairQueue::<Test>::iter().count(), 0);
+    assert_eq!(crate::FormingDrives::<Test>::iter().count(), 0);
     for who in 1..10 {
         for reason in [
             crate::HoldReason::Drive,

@@ -67,7 +67,7 @@ fn an_empty_slot_gets_a_successor_who_restores_it_and_has_a_bonus() {
 }
 
 #[test]
-fn a_successor_that_does_not_come_is_replaced() {
+fn a_successor_that_does_not_come_is_replaced_and_not_punished() {
     ExtBuilder.build_and_execute(|| {
         register(12);
         let id = create(ALICE, Coding::K1);
@@ -80,10 +80,13 @@ fn a_successor_that_does_not_come_is_replaced() {
         let score = vault(first).reputation.score_ppm();
         next_block();
         assert_noop!(restore(first, at(id, 0)), Error::<Test>::NothingToRestore);
-        assert!(vault(first).reputation.score_ppm() < score);
-        assert!(successor(id, 0).is_some(), "another was drawn");
-        assert!(vault(first).slots == 0 || successor(id, 0) == Some(first));
-        assert!(restore(successor(id, 0).unwrap(), at(id, 0)).is_ok());
+        assert_eq!((vault(first).reputation.score_ppm(), vault(first).slots), (score, 0));
+        assert_eq!(successor(id, 0), None, "the slot rests");
+        run_proving(1, &[]);
+        let next = successor(id, 0).unwrap();
+        assert_ne!(next, first, "another was drawn");
+        assert!(restore(next, at(id, 0)).is_ok());
+        assert_eq!((slot(id, 0).failures, slot(id, 0).not_before), (0, 0));
     });
 }
 
@@ -133,7 +136,9 @@ fn with_nobody_eligible_a_slot_waits_and_is_tried_again() {
         assert_eq!(successor(id, 0), None);
         assert_eq!(Storage::api_repair().1, 1);
         register_with(9, 1_000, BOND);
-        run_proving(2, &[]);
+        // It was tried five times so far, after 1, 2, 4 and 8 blocks.
+        assert_eq!(slot(id, 0).failures, 5);
+        run_proving(slot(id, 0).not_before - now() + 1, &[]);
         assert_eq!(successor(id, 0), Some(VAULTS + 9));
     });
 }

@@ -174,7 +174,7 @@ fn a_proof_of_another_log_or_of_another_length_is_wrong() {
             let target = Challenges::<Test>::get(account(vault)).unwrap().targets[0];
             let mut proofs = proofs_of(vault);
             proofs[0] = match forge {
-                0 => proof(at(id, (target.at.slot + 1) % 4), 60, target.chunk),
+                0 => proof(at(id + 1_000, target.at.slot), 60, target.chunk),
                 1 => proof(target.at, 61, target.chunk),
                 _ => proof(target.at, 60, target.chunk ^ 1),
             };

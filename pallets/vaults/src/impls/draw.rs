@@ -72,6 +72,23 @@ impl<T: Config> Pallet<T> {
         Self::draw_by(Dice::new(seed_of(hash.as_ref())), wanted, count)
     }
 
+    /// Whether so many vaults qualify: exactly, where few are in question; else by the counts of their classes alone.
+    ///
+    /// # Errors
+    /// `NotEnoughVaults`.
+    pub fn ensure_may_draw(wanted: &Wanted<'_, T::AccountId>, count: u32) -> Result<(), Error<T>> {
+        let classes = Self::classes_for(wanted);
+        let mut vaults: u64 = classes.iter().map(|class| u64::from(class.count)).sum();
+        if vaults <= SCANNED_MAX {
+            let all = classes.iter().flat_map(|class| (0..class.count).map(move |index| (class, index)));
+            vaults = all.filter(|(class, index)| Self::candidate(class, *index, wanted).is_some()).count() as u64;
+        }
+        match vaults < u64::from(count) {
+            true => Err(Error::<T>::NotEnoughVaults),
+            false => Ok(()),
+        }
+    }
+
     /// [`Self::draw`] with these dice.
     ///
     /// # Errors

@@ -48,6 +48,7 @@ impl<T: Config> Pallet<T> {
             missed_history: 0,
             forgiven_history: 0,
             missed_in_row: 0,
+            unsigned_in_row: 0,
             position: None,
         };
         Self::reindex(&who, &mut vault);

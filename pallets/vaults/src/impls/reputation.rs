@@ -3,7 +3,7 @@
 //! How far vaults are trusted.
 
 use crate::{
-    Cause, Config, Event, Pallet, Vault, EJECT_BELOW_PPM, HISTORY_TURNS, PROBATION_TURNS, RESUME_AT_PPM,
+    Cause, Config, Event, Pallet, Vault, Vaults, EJECT_BELOW_PPM, HISTORY_TURNS, PROBATION_TURNS, RESUME_AT_PPM,
     SUSPEND_BELOW_PPM,
 };
 use cairn_primitives::storage::VaultStatus;
@@ -34,9 +34,26 @@ impl<T: Config> Pallet<T> {
                 status => status,
             };
             Self::turn_status(who, vault, to);
+            if cause == Cause::Proven {
+                vault.unsigned_in_row = 0;
+            }
             Ok(proven && to_ppm < EJECT_BELOW_PPM && vault.status != VaultStatus::Ejected)
         });
         noted.unwrap_or(false)
+    }
+
+    /// Notes that a vault had a slot that was written to, and did nothing about it. That never ejects a vault; one that goes on
+    /// is suspended.
+    pub fn note_unsigned(who: &T::AccountId) {
+        let Some(times) = Vaults::<T>::get(who).map(|vault| vault.unsigned_in_row) else { return };
+        Self::note(who, Cause::Unsigned(times));
+        let counted = Self::mutate(who, |vault| {
+            vault.unsigned_in_row = times.saturating_add(1);
+            Ok(())
+        });
+        if counted.is_err() {
+            frame_support::defensive!("a vault is gone within a call");
+        }
     }
 
     /// Enters a turn into a vault's history. Says whether that makes too many misses in a row.

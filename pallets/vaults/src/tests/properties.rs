@@ -30,9 +30,9 @@ fn step() -> impl Strategy<Value = Step> {
             Cause::Proven,
             Cause::Missed,
             Cause::ProofInvalid,
-            Cause::DisputeAnswered,
+            Cause::AccusationRight,
             Cause::DisputeLost,
-            Cause::AccusationWrong,
+            Cause::Unsigned(2),
             Cause::Restored,
         ][..],
     );

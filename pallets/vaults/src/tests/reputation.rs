@@ -31,7 +31,7 @@ fn a_score_is_the_share_of_right_among_all_with_older_events_fading() {
 fn many_small_events_do_not_wash_out_a_large_one() {
     let failed = (0..100).fold(Reputation::default(), |reputation, _| reputation.after(Cause::Proven));
     let failed = failed.after(Cause::DisputeLost);
-    let small = (0..10).fold(failed, |reputation, _| reputation.after(Cause::DisputeAnswered));
+    let small = (0..10).fold(failed, |reputation, _| reputation.after(Cause::AccusationRight));
     let one = failed.after(Cause::Proven);
     assert!(small.score_ppm().abs_diff(one.score_ppm()) < 2_000);
 }
@@ -92,7 +92,7 @@ fn each_change_of_a_score_is_told_with_its_cause() {
         }
         // Who is no vault has no score.
         System::reset_events();
-        assert!(!Vaults::note(&account(2), Cause::AccusationWrong));
+        assert!(!Vaults::note(&account(2), Cause::Unsigned(0)));
         assert!(System::events().is_empty());
     });
 }

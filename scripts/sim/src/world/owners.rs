@@ -43,7 +43,7 @@ impl World {
             self.schedule.put(self.now + self.params.blocks(1.0), Happening::DriveBegins);
             return;
         }
-        self.drives.push(Bytes { needed: coding.data(), fewest: u8::MAX, healthy: coding.slots(), ..Bytes::default() });
+        self.drives.push(Bytes { needed: coding.data(), fewest: u8::MAX, healthy: 0, ..Bytes::default() });
         assert_eq!(self.drives.len() as u64, id + 1, "drives are numbered one after the other");
         let soon = 1 + self.of_drives.below(self.params.hours(1.0).into()) as u32;
         self.schedule.put(self.now + soon, Happening::DriveGrows(id));

@@ -2,8 +2,11 @@
 
 //! What the group's watchers do, and what the chain's events say: who was slashed, and whether that was right.
 
-use cairn_primitives::storage::{SlotAt, SlotState, CHUNKS_PER_UNIT};
-use pallet_storage::{Books, Disputes, Drives, Error, Event, LiableSlots, SlotCause, WeightInfo as StorageWeights};
+use cairn_primitives::storage::{SlotAt, SlotState};
+use frame_support::BoundedVec;
+use pallet_storage::{
+    Books, Disputes, Drives, Error, Event, LiableSlots, Report, SlotCause, Slots, WeightInfo as StorageWeights,
+};
 
 use super::World;
 use crate::{
@@ -43,12 +46,12 @@ pub enum Blame {
     TooOften,
     /// Disputes.
     Disputes,
-    /// Slots that it was to rebuild.
-    Rebuilding,
+    /// Slots that it never signed for.
+    Unsigned,
 }
 
 impl World {
-    /// When a vault that isn't reached will be accused next.
+    /// When a vault that isn't reached will be reported next.
     pub(crate) fn plan_accusation(&mut self, vault: u32, first: bool) {
         if self.params.accuse_hours < 0.0 {
             return;
@@ -74,30 +77,25 @@ impl World {
         self.plan_accusation(vault, false);
         let Some(at) = self.some_slot(vault) else { return };
         let Some(drive) = Drives::<Runtime>::get(at.drive) else { return };
-        let others: Vec<u32> = (0..drive.coding.slots())
+        let others: Vec<(u8, u32)> = (0..drive.coding.slots())
             .filter(|slot| *slot != at.slot)
-            .filter_map(|slot| Self::holder(SlotAt { slot, ..at }))
-            .filter(|(other, state)| *state == SlotState::Healthy && self.machines[*other as usize].up())
-            .map(|(other, _)| other)
+            .filter_map(|slot| Some((slot, Self::holder(SlotAt { slot, ..at })?)))
+            .filter(|(_, (other, state))| *state == SlotState::Healthy && self.machines[*other as usize].up())
+            .map(|(slot, (other, _))| (slot, other))
             .collect();
-        // Nobody accuses who can't reach another of the group.
+        // Nobody reports who can't reach another of the group.
         if others.len() < 2 {
             return;
         }
-        let accuser = others[self.of_network.below(others.len() as u64) as usize];
-        let chunk = drive.trimmed_units * CHUNKS_PER_UNIT;
-        if Disputes::<Runtime>::contains_key(at) {
-            return;
+        let (by, reporter) = others[self.of_network.below(others.len() as u64) as usize];
+        let reports = BoundedVec::truncate_from(vec![Report { at, by }]);
+        match Storage::report_unserved(signed(reporter), reports) {
+            Ok(_) => self.figures.reports += 1,
+            // It has said so in this period, and wouldn't again.
+            Err(error) if error.error == Error::<Runtime>::AlreadyReported.into() => return,
+            Err(error) => self.figures.refuse("report_unserved", error.error),
         }
-        match Storage::dispute(signed(accuser), at.drive, at.slot, chunk) {
-            Ok(()) => {
-                self.machines[vault as usize].accused.push(at);
-                self.figures.disputes += 1;
-            },
-            Err(error) if error == Error::<Runtime>::QueueFull.into() => self.figures.disputes_no_room += 1,
-            Err(error) => self.figures.refuse("dispute", error),
-        }
-        self.sent(Kind::Dispute, <() as StorageWeights>::dispute(), ENVELOPE_BYTES + 20);
+        self.sent(Kind::Dispute, <() as StorageWeights>::report_unserved(1), ENVELOPE_BYTES + 12);
     }
 
     /// Any of the slots that a vault is liable for.
@@ -174,8 +172,8 @@ impl World {
                     use pallet_vaults::Cause;
                     let blame = match cause {
                         Cause::Missed => Blame::TooOften,
-                        Cause::DisputeLost | Cause::AccusationWrong => Blame::Disputes,
-                        Cause::RestoreMissed => Blame::Rebuilding,
+                        Cause::DisputeLost => Blame::Disputes,
+                        Cause::Unsigned(_) => Blame::Unsigned,
                         _ => continue,
                     };
                     self.machines[number(&who) as usize].blamed = blame;
@@ -272,6 +270,12 @@ impl World {
                 self.lose(at);
                 self.empty.insert(at, now);
                 self.figures.vacated += 1;
+            },
+            (Some(vault), SlotState::Behind) if cause == SlotCause::Unserved => {
+                // It has its bytes, and may show so when a grace is over.
+                self.figures.unserved += 1;
+                let block = Slots::<Runtime>::get(at).map_or(now, |slot| slot.not_before);
+                self.schedule.put(block.max(now + 1), Happening::Restores(vault, at));
             },
             (Some(vault), SlotState::Behind) => {
                 self.lose(at);

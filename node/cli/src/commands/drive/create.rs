@@ -2,12 +2,14 @@
 
 //! Making a drive.
 
+use std::time::{Duration, Instant};
+
 use cairn_client::{
     chain::{
         storage::{self, rate_per_block, Coding, Terms, Visibility, UNIT_BYTES},
         vaults::VaultStatus,
     },
-    View,
+    Client, View,
 };
 use cairn_drive::manifest::NAME_BYTES_MAX;
 use serde_json::json;
@@ -24,6 +26,8 @@ use crate::{
 
 /// Vaults that are looked at for a price.
 const VAULTS_MAX: usize = 20_000;
+/// How long the draw of a drive's vaults is waited for: some blocks.
+const GROUP_WAIT: Duration = Duration::from_secs(60);
 /// Millionths in a whole.
 const WHOLE_PPM: u128 = 1_000_000;
 const DAY_SECONDS: u64 = 86_400;
@@ -134,12 +138,41 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
     if let (Some(id), false) = (id, name.is_empty()) {
         create.state.registry(&client.genesis_hash().0)?.set_name(id, name)?;
     }
+    if let Some(id) = id {
+        wait_for_group(&client, id, coding).await?;
+    }
     let json = json!({
         "drive": id, "name": name, "coding": create.coding, "capacity_units": units, "slots": coding.slots(),
         "price": token.json(price), "escrow": token.json(escrow), "deposit": token.json(deposit),
     });
     let number = id.map(|id| id.to_string()).unwrap_or_default();
     Ok(done.report(&format!("made drive {number}{shown}: `cairn put FILE {number}:/` puts a file there"), json))
+}
+
+/// Waits until the chain has drawn the drive's vaults, which it does in the block after the one that made the drive.
+async fn wait_for_group(client: &Client, id: u64, coding: Coding) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match client.finalized().await?.drive(id).await? {
+            None => {
+                return Err(refused(
+                    "Vaults::NotEnoughVaults",
+                    format!(
+                        "fewer than {} vaults were left when they were drawn; the drive is gone, and all that was paid came back",
+                        coding.slots()
+                    ),
+                    "try again, with a higher --price or a smaller --capacity",
+                ))
+            },
+            Some(drive) if !drive.forming => return Ok(()),
+            Some(_) if begun.elapsed() > GROUP_WAIT => {
+                return Err(anyhow::anyhow!(
+                    "drive {id} is made, and its vaults aren't drawn yet: `cairn drive status {id}` shows when they are"
+                ))
+            },
+            Some(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
 }
 
 /// Whether no drive that lives has the name here: it would name neither.

@@ -6,6 +6,7 @@ use cairn_client::{
     chain::staking::{self, PAYOUTS_PER_TRANSACTION_MAX},
     AccountId, Call, View,
 };
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{json, Value};
 
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
     spend::{spend, Done, Plan},
 };
 
-/// Eras that are looked at. Older rewards are paid with `--era`.
-const ERAS_SEARCHED_MAX: u32 = 84;
+/// Questions to the node at a time.
+const QUESTIONS_AT_ONCE: usize = 16;
 
 /// An era's rewards of a validator that wait to be paid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,29 +29,51 @@ pub struct Pending {
     pub era: u32,
 }
 
-/// The rewards of these validators that wait, oldest first.
-pub async fn pending(view: &View, validators: &[AccountId]) -> Result<Vec<Pending>> {
+/// Whose rewards are looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Those that an account has a part in: as validator, or by its stake behind one in that era, whomever it nominates by now.
+    Account(&'a AccountId),
+    /// Those of a validator and its nominators.
+    Validator(&'a AccountId),
+}
+
+/// The rewards that wait, of all eras that can still be paid out, oldest first.
+pub async fn pending(view: &View, whose: Whose<'_>) -> Result<Vec<Pending>> {
     let Some(active) = view.active_era().await? else { return Ok(Vec::new()) };
-    let depth = view.history_depth()?.min(ERAS_SEARCHED_MAX);
+    let depth = view.history_depth()?;
     let mut found = Vec::new();
     for era in active.index.saturating_sub(depth)..active.index {
-        found.extend(pending_in(view, validators, era).await?);
+        found.extend(pending_in(view, whose, era).await?);
     }
     Ok(found)
 }
 
-/// The rewards of these validators that wait in an era that has ended.
-async fn pending_in(view: &View, validators: &[AccountId], era: u32) -> Result<Vec<Pending>> {
-    let points = view.era_points(era).await?;
-    let mut found = Vec::new();
-    for validator in validators {
-        // Without a point there is nothing to pay, and the payout would still cost its fee.
-        let earned = points.individual.iter().any(|(who, points)| who == validator && *points > 0);
-        if earned && view.has_pending_rewards(era, validator).await? {
-            found.push(Pending { validator: *validator, era });
+/// The rewards that wait in an era that has ended.
+async fn pending_in(view: &View, whose: Whose<'_>, era: u32) -> Result<Vec<Pending>> {
+    // Without a point there is nothing to pay, and the payout would still cost its fee.
+    let points = view.era_points(era).await?.individual.into_iter().filter(|(_, points)| *points > 0);
+    let earners: Vec<AccountId> = points
+        .map(|(validator, _)| validator)
+        .filter(|validator| match whose {
+            Whose::Account(_) => true,
+            Whose::Validator(wanted) => wanted == validator,
+        })
+        .collect();
+    let asked = futures::stream::iter(earners).map(|validator| async move {
+        if !view.has_pending_rewards(era, &validator).await? {
+            return Ok::<_, anyhow::Error>(None);
         }
-    }
-    Ok(found)
+        let takes_part = match whose {
+            Whose::Account(account) if *account != validator => {
+                view.nominated_stake(era, &validator, account).await? > 0
+            },
+            Whose::Account(_) | Whose::Validator(_) => true,
+        };
+        Ok(takes_part.then_some(Pending { validator, era }))
+    });
+    let found: Vec<Option<Pending>> = asked.buffered(QUESTIONS_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// About what an account gets from a waiting reward: its part of the validator's part of the era.
@@ -89,24 +112,25 @@ fn scaled(value: u128, part: u128, whole: u128) -> u128 {
 pub async fn payout(context: &Context, validator: Option<&str>, era: Option<u32>) -> Result<Report> {
     let signer = context.signer().await?;
     let view = context.client().await?.best().await?;
-    let validators = match validator {
-        Some(name) => vec![context.resolve(name).await?],
-        None => validators_of(&view, &signer.account).await?,
+    let validator = match validator {
+        Some(name) => Some(context.resolve(name).await?),
+        None => None,
     };
+    let whose = validator.as_ref().map_or(Whose::Account(&signer.account), Whose::Validator);
     let progress = context.output.progress("looking for rewards that wait");
     let found = match era {
         Some(era) => {
             check_ended(&view, era).await?;
-            pending_in(&view, &validators, era).await?
+            pending_in(&view, whose, era).await?
         },
-        None => pending(&view, &validators).await?,
+        None => pending(&view, whose).await?,
     };
     drop(progress);
     if found.is_empty() {
         return Err(refused(
             "Staking::NothingToPay",
             "no rewards wait to be paid out",
-            "they do after an era has ended",
+            "they do after an era has ended in which this account was a validator, or had stake behind one",
         ));
     }
     let mut now = &found[..found.len().min(PAYOUTS_PER_TRANSACTION_MAX)];
@@ -153,12 +177,6 @@ async fn check_ended(view: &View, era: u32) -> Result<()> {
         format!("era {era} has not ended; this is era {active}"),
         "wait until it has",
     ))
-}
-
-/// The validators whose rewards concern an account: itself, or those it nominates.
-pub async fn validators_of(view: &View, account: &AccountId) -> Result<Vec<AccountId>> {
-    let nominated = view.nominations(account).await?.map(|nominations| nominations.targets).unwrap_or_default();
-    Ok(if nominated.is_empty() { vec![*account] } else { nominated })
 }
 
 fn paid(events: &[cairn_client::Event], token: &Token) -> Vec<Value> {

@@ -146,11 +146,36 @@ pub async fn nominate(context: &Context, validators: &[String]) -> Result<Report
     check_quota(&view, ledger.active, validators.len()).await?;
     let nominated = view.nominations(&signer.account).await?.map(|nominations| nominations.targets).unwrap_or_default();
     let targets = candidates(context, &view, validators, &nominated).await?;
-    let plan = Plan::new(format!("nominate {} validators", targets.len()), staking::nominate(&targets));
+    let full = full(context, &view, &targets).await?;
+    let mut plan = Plan::new(format!("nominate {} validators", targets.len()), staking::nominate(&targets));
+    if !full.is_empty() {
+        let most = view.nominators_max()?;
+        plan = plan.detail(
+            "warning",
+            format!(
+                "{} had {most} nominators in this era, and no more are paid: whoever has less at stake than all of these earns \
+                 nothing there",
+                full.join(", ")
+            ),
+        );
+    }
     let done = spend(context, &signer, plan).await?;
     let addresses = addresses(context, &targets).await?;
     let text = format!("nominated {}; it takes effect in the next era", addresses.join(", "));
     Ok(done.report(&text, json!({ "validators": addresses })))
+}
+
+/// The addresses of the validators that have as many nominators in this era as can be paid.
+async fn full(context: &Context, view: &View, validators: &[AccountId]) -> Result<Vec<String>> {
+    let era = view.active_era().await?.map_or(0, |era| era.index);
+    let most = view.nominators_max()?;
+    let mut full = Vec::new();
+    for validator in validators {
+        if view.exposure(era, validator).await?.is_some_and(|exposure| exposure.nominator_count >= most) {
+            full.push(context.address(validator).await?);
+        }
+    }
+    Ok(full)
 }
 
 /// The addresses of accounts.

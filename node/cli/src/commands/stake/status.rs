@@ -19,6 +19,9 @@ use crate::{
     output::{fields, table, Report},
 };
 
+/// A validator that has made no block in this part of an era is not working.
+const SILENT_DIVISOR: u32 = 3;
+
 /// What an account does with its stake.
 struct Role {
     name: &'static str,
@@ -41,7 +44,7 @@ pub async fn status(context: &Context, who: Option<&str>) -> Result<Report> {
     let (unlocking, unlocking_json) = unlocking(&view, &ledger, current_era, &token).await?;
     let payee = payee(context, &view, &account).await?;
     let progress = context.output.progress("looking for rewards that wait");
-    let waiting = rewards::pending(&view, &rewards::validators_of(&view, &account).await?).await?;
+    let waiting = rewards::pending(&view, rewards::Whose::Account(&account)).await?;
     let mut expected = 0u128;
     for pending in &waiting {
         expected = expected.saturating_add(rewards::share(&view, pending, &account).await?);
@@ -59,6 +62,8 @@ pub async fn status(context: &Context, who: Option<&str>) -> Result<Report> {
     rows.extend(unlocking);
     rows.push(("rewards go", payee.clone()));
     rows.push(("rewards", rewards_text));
+    let faults = faults(&view, &account, &token).await?;
+    rows.extend(faults.iter().map(|fault| ("WARNING", fault.clone())));
     rows.push(("active era", era.to_string()));
     let json = json!({
         "account": address,
@@ -68,10 +73,51 @@ pub async fn status(context: &Context, who: Option<&str>) -> Result<Report> {
         "role_details": role.json,
         "rewards_to": payee,
         "rewards_pending": { "payouts": waiting.len(), "about": token.json(expected) },
+        "warnings": faults,
         "active_era": era,
         "finalized_block": view.block_number(),
     });
     Ok(Report::new(fields(rows), json))
+}
+
+/// What a staker has to know at once: a validator that was disabled or makes no blocks, and slashes that will be carried out.
+async fn faults(view: &View, account: &AccountId, token: &Token) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    for (era, slashes) in view.pending_slashes().await? {
+        for slash in slashes {
+            let of_nominator = slash.others.iter().find(|(who, _)| who == account).map(|(_, amount)| *amount);
+            let amount = if slash.validator == *account { Some(slash.own) } else { of_nominator };
+            if let Some(amount) = amount.filter(|amount| *amount > 0) {
+                faults.push(format!(
+                    "{} will be slashed in era {era}: a referendum of the canceller track can stop that before",
+                    token.format(amount)
+                ));
+            }
+        }
+    }
+    if !view.validators().await?.contains(account) {
+        return Ok(faults);
+    }
+    if view.is_disabled(account).await? {
+        faults.push(
+            "this validator is DISABLED for a fault, and makes no blocks until the era ends. Two nodes with the same keys are the \
+             usual cause: stop one of them"
+                .into(),
+        );
+    }
+    let Some(active) = view.active_era().await? else { return Ok(faults) };
+    let begun = active.start.map(Duration::from_millis).unwrap_or_default();
+    let passed = Duration::from_millis(view.timestamp_ms().await?).saturating_sub(begun);
+    let points = view.era_points(active.index).await?;
+    let earned = points.individual.iter().any(|(who, points)| who == account && *points > 0);
+    if !earned && passed > view.era_length()? / SILENT_DIVISOR {
+        faults.push(format!(
+            "this validator has made NO BLOCK in this era, {} after it began: is the node running and synchronised, and are the session \
+             keys of its keystore the registered ones? `cairn stake validate --node-url` makes and registers new ones",
+            human(passed)
+        ));
+    }
+    Ok(faults)
 }
 
 async fn role(context: &Context, view: &View, account: &AccountId, era: u32, token: &Token) -> Result<Role> {
@@ -174,6 +220,7 @@ pub async fn validators(context: &Context) -> Result<Report> {
     let view = context.client().await?.finalized().await?;
     let token = context.token().await?;
     let era = view.active_era().await?.map_or(0, |era| era.index);
+    let most = view.nominators_max()?;
     let (candidates, exposures) = tokio::try_join!(view.validator_candidates(), view.era_exposures(era))?;
     let exposures: HashMap<[u8; 32], Exposure> =
         exposures.into_iter().map(|(who, exposure)| (who.0, exposure)).collect();
@@ -183,13 +230,17 @@ pub async fn validators(context: &Context) -> Result<Report> {
     for (who, prefs, exposure) in listed {
         let address = context.address(who).await?;
         let amount = |value: Option<u128>| value.map_or_else(|| "-".into(), |value| token.format(value));
+        let is_full = exposure.is_some_and(|exposure| exposure.nominator_count >= most);
         let state = if exposure.is_some() { "active" } else { "waiting" };
         rows.push(vec![
             address.clone(),
             state.into(),
             amount(exposure.map(|exposure| exposure.total)),
             amount(exposure.map(|exposure| exposure.own)),
-            exposure.map_or_else(|| "-".into(), |exposure| exposure.nominator_count.to_string()),
+            exposure.map_or_else(
+                || "-".into(),
+                |exposure| format!("{}{}", exposure.nominator_count, if is_full { " (full)" } else { "" }),
+            ),
             format_percent(prefs.commission),
             if prefs.blocked { "no" } else { "yes" }.into(),
         ]);
@@ -199,9 +250,13 @@ pub async fn validators(context: &Context) -> Result<Report> {
             "exposure": exposure.map(|exposure| exposure_json(exposure, &token)),
             "commission": format_percent(prefs.commission),
             "takes_nominators": !prefs.blocked,
+            "is_full": is_full,
         }));
     }
     let header = ["validator", "state", "stake", "own", "nominators", "commission", "open"];
-    let text = table(&header, &rows) + &format!("era {era}, {} candidates\n", rows.len());
+    let mut text = table(&header, &rows) + &format!("era {era}, {} candidates\n", rows.len());
+    if rows.iter().any(|row| row.iter().any(|cell| cell.ends_with("(full)"))) {
+        text.push_str(&format!("full: only the {most} nominators with the most at stake earn with such a validator\n"));
+    }
     Ok(Report::new(text, json!({ "active_era": era, "validators": json })))
 }
