@@ -496,7 +496,9 @@ pub mod pallet {
         /// `CapacityInvalid`, `PriceTooHigh`, `EscrowTooSmall`, `TooManyDrives`; `NotEnoughVaults` of `pallet-vaults`; too
         /// little to pay or to hold.
         #[pallet::call_index(0)]
-        #[pallet::weight(<T as Config>::WeightInfo::create_drive(coding.slots().into()))]
+        // The draw is done in the next block, and paid for here.
+        #[pallet::weight(<T as Config>::WeightInfo::create_drive(coding.slots().into())
+            .saturating_add(<T as Config>::WeightInfo::draw_group(coding.slots().into())))]
         pub fn create_drive(
             origin: OriginFor<T>,
             coding: Coding,

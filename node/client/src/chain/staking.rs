@@ -224,7 +224,7 @@ impl View {
     /// Slashes that will be carried out, by the era in which that is.
     pub async fn pending_slashes(&self) -> Result<Vec<(u32, Vec<PendingSlash>)>, Error> {
         let entries =
-            self.entries::<(u32,), Vec<PendingSlash>, _>("Staking", "UnappliedSlashes", (), ERAS_SLASHING_MAX);
+            self.entries::<(u32,), _, Vec<PendingSlash>>("Staking", "UnappliedSlashes", (), ERAS_SLASHING_MAX);
         Ok(entries.await?.into_iter().map(|((era,), slashes)| (era, slashes)).collect())
     }
 

@@ -130,7 +130,7 @@ async fn a_dispute_is_answered_with_the_proof() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vault_that_is_gone_for_a_period_is_accused_by_its_group() {
+async fn a_vault_that_is_gone_for_a_period_is_reported_by_its_group_and_not_accused() {
     let mut group = Group::with(Coding::K1, 0, |config| config.pace.watch = Some(Duration::from_millis(20))).await;
     group.fill(4).await;
     until("all are asked", || group.vault(0).metrics().watches_total.load(Relaxed) > 10).await;
@@ -151,10 +151,84 @@ async fn a_vault_that_is_gone_for_a_period_is_accused_by_its_group() {
     group.world.change(|state| state.block += 15);
     let before = failed(&group);
     until("it is missed still", || failed(&group) > before + 3).await;
-    assert!(group.world.lock().disputes.is_empty(), "it has not been away for a period");
+    let reports = |group: &Group| {
+        let all = [0, 1, 2].map(|number| group.world.actions_of(account(number)));
+        let all = all.into_iter().flatten();
+        all.filter_map(|action| if let Action::Report { at, by } = action { Some((at, by)) } else { None })
+            .collect::<Vec<_>>()
+    };
+    assert!(reports(&group).is_empty(), "it has not been away for a period");
     group.world.change(|state| state.block += 15);
+    until("all of its group report it", || reports(&group).len() == 3).await;
+    let mut by: Vec<u8> = reports(&group).into_iter().map(|(of, by)| (of == at(3)).then_some(by).unwrap()).collect();
+    by.sort_unstable();
+    assert_eq!(by, [0, 1, 2], "each once");
+    assert!(group.world.lock().disputes.is_empty(), "who is silent is not accused");
+    group.world.change(|state| state.block += 21);
+    until("they say so again a period later", || reports(&group).len() == 6).await;
+    group.stop_all().await;
+}
+
+/// A vault that shows the chain what it doesn't show its group: its address is another's, who knows nothing of the slot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_refuses_is_reported_and_accused_ever_more_rarely_if_it_answers() {
+    let mut group = Group::with(Coding::K1, 1, |config| config.pace.watch = Some(Duration::from_millis(20))).await;
+    group.fill(4).await;
+    // Vault 4 has no slot; under vault 3's key it refuses what is asked of vault 3.
+    group.stop(3).await;
+    group.stop(4).await;
+    std::fs::copy(group.folder(3).join(crate::KEY_FILE), group.folder(4).join(crate::KEY_FILE)).unwrap();
+    group.start(4).await;
+    group.world.change(|state| {
+        let of_other = state.vaults[&account(4).0].clone();
+        let vault = state.vaults.get_mut(&account(3).0).unwrap();
+        (vault.addresses, vault.service_key) = (of_other.addresses, of_other.service_key);
+    });
+    let accusations = |group: &Group| {
+        let all = [0, 1, 2].map(|number| group.world.actions_of(account(number)));
+        all.iter().flatten().filter(|action| matches!(action, Action::Dispute { .. })).count()
+    };
     until("it is accused", || group.world.lock().disputes.contains_key(&at(3))).await;
-    assert_eq!(group.world.lock().disputes.len(), 1, "only the one that is gone");
+    let answer = |group: &Group| {
+        group.world.change(|state| {
+            state.disputes.clear();
+            state.drives.get_mut(&DRIVE).unwrap().slots[3].disputed = false;
+        });
+    };
+    // It answers each accusation: each of three others accuses it once, and then no more within a period.
+    while accusations(&group) < 3 {
+        answer(&group);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    answer(&group);
+    let failed = |group: &Group| group.vault(0).metrics().watches_failed_total.load(Relaxed);
+    let before = failed(&group);
+    until("it is asked again and again", || failed(&group) > before + 5).await;
+    assert_eq!(accusations(&group), 3);
+    let reported = [0, 1, 2].map(|number| group.vault(number).metrics().reports_total.load(Relaxed));
+    assert_eq!(reported, [1; 3], "each of them has said that it serves nothing");
+    group.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_whose_shards_do_not_belong_together_is_declined() {
+    let group = Group::new(Coding::K2, 1).await;
+    let mut logs = Vec::new();
+    group.grow(&mut logs, 4);
+    group.write(&logs, |slot| slot != 7).await;
+    // What the writer says of slot 7 is no log of this drive.
+    let mut told = logs.clone();
+    told[7].swap(0, 3);
+    group.world.checkpoint(&told, |slot| slot != 7);
+    let declined = |number: usize| {
+        let actions = group.world.actions_of(account(number));
+        actions.iter().any(|action| matches!(action, Action::Decline { at: declined } if *declined == at(7)))
+    };
+    until("its vault declines it", || declined(7)).await;
+    assert_eq!(group.world.slot(7).vault, None);
+    group.succeed(7, 8);
+    until("its successor declines it, too", || declined(8)).await;
+    assert!(group.world.slot(7).successor.is_none());
     group.stop_all().await;
 }
 
