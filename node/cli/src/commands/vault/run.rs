@@ -29,6 +29,7 @@ pub async fn run(context: &Context, args: &Run) -> Result<Report> {
     config.status = args.status;
     config.reserve_bytes = parse_bytes(&args.reserve)?;
     config.objects.clone_from(&args.objects);
+    config.accept_loss = args.accept_loss;
     config.limits.read_bytes_per_second = parse_bytes(&args.read_limit)?;
     context.output.log()?;
     let signer = context.signer().await?;
