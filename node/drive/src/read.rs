@@ -405,7 +405,8 @@ mod tests {
     #[test]
     fn who_was_asked_before_and_is_silent_is_late_and_nobody_else() {
         let mut asking = Asking { waiting: [4, 5, 6, 7].into(), ..Asking::default() };
-        (asking.next(), asking.next());
+        asking.next();
+        asking.next();
         assert!(asking.answered(5).is_empty(), "nobody's time is over");
         asking.patience_is_over();
         asking.next();

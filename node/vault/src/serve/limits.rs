@@ -204,7 +204,8 @@ mod tests {
             let base = 0x2001_0db8_u128 << 96;
             Ipv6Addr::from_bits(base | u128::from(number) << (128 - bits)).into()
         };
-        let cases: [(&str, usize, &dyn Fn(u32) -> IpAddr); 7] = [
+        type Numbered<'a> = &'a dyn Fn(u32) -> IpAddr;
+        let cases: [(&str, usize, Numbered<'_>); 7] = [
             ("a /64", 64, &|number| six(number, 128)),
             ("networks of a /56", 128, &|number| six(number % 256, 64)),
             ("networks of a /48", 256, &|number| six(number % 65_536, 64)),

@@ -372,7 +372,7 @@ mod tests {
         };
         let all = vec![
             wanted("same", b"12345", Some(b"12345")),
-            wanted("damaged", b"12345", Some(b"1\0\0\05")),
+            wanted("damaged", b"12345", Some(b"1\x00\x00\x00\x35")),
             wanted("new", b"12345", None),
         ];
         let left: Vec<String> = missing(all).expect("readable").into_iter().map(|wanted| wanted.name).collect();
