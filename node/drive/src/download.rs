@@ -323,6 +323,13 @@ pub(crate) fn part_path(to: &Path, file: &FileEntry) -> PathBuf {
     to.with_file_name(format!(".cairn-{}.part", hex::encode(&name.finalize().as_bytes()[..10])))
 }
 
+/// Bytes that are free where a file or folder is, or is to be; `None` if that isn't known.
+pub fn free_bytes(at: &Path) -> Option<u64> {
+    let there = at.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let room = nix::sys::statvfs::statvfs(there).ok()?;
+    Some(room.blocks_available().saturating_mul(room.fragment_size()))
+}
+
 /// Makes a rename in a file's directory last.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -378,6 +378,7 @@ async fn a_part_that_another_program_takes_away_or_shortens_is_never_given_its_n
         assert!(!to.exists());
         let _ = std::fs::remove_file(&part);
     }
+    assert!(crate::download::free_bytes(&to.join("not/there")).is_some_and(|free| free > 0));
     std::os::unix::fs::symlink("/etc/passwd", &part).expect("made");
     let quiet: crate::download::OnBytes = Arc::new(|_| {});
     download(drive.contents(), "file", &file, &to, quiet).await.expect_err("no link is followed");

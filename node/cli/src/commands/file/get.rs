@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use cairn_drive::{
-    download::{download_all, from_ms, Wanted},
+    download::{download_all, free_bytes, from_ms, Wanted},
     live,
     manifest::Entry,
     share::{Lead, Link, SCHEME},
@@ -149,6 +149,7 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
     let all = files.len();
     let files = tokio::task::spawn_blocking(move || missing(files)).await?.map_err(drive_error)?;
     let total: u64 = files.iter().map(|wanted| wanted.file.size).sum();
+    warn_of_room(context, &args.destination, total);
     let meter = Meter::new(context, "getting", total);
     let count = files.len();
     let result = get_all(contents, files, &meter).await;
@@ -170,6 +171,18 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         }).collect::<Vec<_>>(),
     });
     Ok(Report::new(text, json))
+}
+
+/// Warns of what most likely won't fit; what an earlier run left is counted twice.
+pub fn warn_of_room(context: &Context, to: &Path, bytes: u64) {
+    if let Some(free) = free_bytes(to).filter(|free| *free < bytes) {
+        context.output.warn(&format!(
+            "{} are to be got, and {} are free at {}; make room there: the same command goes on",
+            format_bytes(bytes),
+            format_bytes(free),
+            to.display()
+        ));
+    }
 }
 
 /// A file in a folder that a `get -r` has made and not filled yet: it says that this is what the command's words mean.

@@ -20,7 +20,7 @@ use serde_json::{json, Value};
 use super::{
     carry::{carry, note_failures, Carry, Meter},
     exclude::Exclude,
-    get::{get_all, touch},
+    get::{get_all, touch, warn_of_room},
     put::{left_out_json, names, put_step, tell_left_out},
     Sync,
 };
@@ -297,7 +297,9 @@ impl Down<'_> {
         if files.is_empty() {
             return Ok(());
         }
-        let meter = Meter::new(self.context, "getting", files.iter().map(|wanted| wanted.file.size).sum());
+        let total = files.iter().map(|wanted| wanted.file.size).sum();
+        warn_of_room(self.context, self.folder, total);
+        let meter = Meter::new(self.context, "getting", total);
         let result = get_all(self.contents, files, &meter).await;
         meter.finish();
         note_failures(self.context, self.contents.reader().vaults());
