@@ -207,6 +207,22 @@ async fn what_is_not_paid_for_is_told_before_the_first_byte_and_blocks_nothing()
     assert!(small.units.1 < 60, "nothing of what was refused is taken over: {small:?}");
 }
 
+/// Paths share their beginnings where they lie, and not in a reader's memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_files_that_no_reader_would_take_is_refused_before_anything_is_sent() {
+    let world = World::new(Coding::K1);
+    let long = format!("{}/", "n".repeat(250)).repeat(16);
+    let count = crate::manifest::PATH_BYTES_SUM_MAX / long.len() + 1;
+    let make = |number: usize| Change::MakeDirectory(path(&format!("{long}{number}")), 1);
+    let mut steps = vec![put_step("file", noise(1, 100_000))];
+    steps.extend((0..count).map(|number| Step::Change(make(number))));
+    let error =
+        world.commit(Plan { command: b"too many".to_vec(), steps, ..Plan::default() }).await.expect_err("too long");
+    assert!(matches!(error, DriveError::Tree(TreeError::ListTooLong)), "{error}");
+    assert!(error.to_string().contains("second drive") && !error.to_string().contains("broken"), "{error}");
+    assert_eq!((world.appended(), world.journals_left()), (0, 0));
+}
+
 /// A file that is written to all the time, one that nobody may read, one that is gone by now.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_can_not_be_read_is_left_out_and_named_and_the_rest_is_stored() {
