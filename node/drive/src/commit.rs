@@ -275,9 +275,10 @@ async fn attempt(
     let Written { head } = manifest.write(plan, segment, &tree, runs).await?;
 
     let (leaves, units) = (log.next(), log.units());
-    check_escrow(session, state, units).await?;
-    // Now, not when the upload began.
-    let until_block = find(&*session.chain, state.id).await?.block.saturating_add(RECEIPT_BLOCKS);
+    // The block of now, not of when the upload began.
+    let (now, paid) = futures::join!(find(&*session.chain, state.id), check_escrow(session, state, units));
+    paid?;
+    let until_block = now?.block.saturating_add(RECEIPT_BLOCKS);
     let expected = |slot: u8| Receipt {
         at: SlotAt { drive: state.id, slot },
         version: state.version + 1,
