@@ -59,6 +59,9 @@ pub struct LocalTree {
 impl LocalTree {
     /// Whether nobody knows what is at a place: nothing follows from its not being there.
     pub fn is_unseen(&self, path: &DrivePath) -> bool {
+        if self.unseen.is_empty() {
+            return false;
+        }
         let mut at = Some(path.clone());
         while let Some(place) = at.filter(|place| !place.is_top()) {
             if self.unseen.contains(&place) {
@@ -327,18 +330,22 @@ pub fn to_drive(
     Ok(difference)
 }
 
-/// What to do for a folder to become like the directory `at` of a drive.
+/// What to do for a folder to become like the directory `at` of a drive. Where the folder can't be looked at, nothing.
 ///
 /// # Errors
-/// Those of the disk.
+/// A path is too long.
 pub fn to_local(local: &LocalTree, tree: &Tree, at: &DrivePath, compare: Compare) -> Result<Difference, DriveError> {
     let mut difference = Difference::default();
     let mut wanted = BTreeMap::new();
     for (path, entry) in tree.below(at) {
         let path = relative(at, path)?;
+        if local.is_unseen(&path) {
+            continue;
+        }
         match entry {
             Entry::File(stored) => match local.files.get(&path) {
-                Some(file) => match alike(file, stored, compare)? {
+                // What can't be read is replaced.
+                Some(file) => match alike(file, stored, compare).unwrap_or(Likeness::Different) {
                     Likeness::Same => difference.same += 1,
                     Likeness::Touched => difference.touch.push(path.clone()),
                     Likeness::Different => difference.copy.push(path.clone()),
@@ -423,6 +430,9 @@ mod tests {
         let mut down = to_local(&local, &Tree::default(), &path(""), Compare::Quick).expect("compared");
         down.exclude(&excluded);
         assert_eq!(down.extra, paths(&["kept"]));
+        let mut down = to_local(&local, &tree, &path("in"), Compare::Quick).expect("compared");
+        down.exclude(&excluded);
+        assert_eq!((down.copy, down.make), (paths(&["gone/x"]), paths(&["gone", "other"])));
     }
 
     #[test]
