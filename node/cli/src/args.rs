@@ -19,7 +19,7 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused by the chain, 4 no node reachable.
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by the chain, 4 no node reachable, 5 done but for what is named as left out.
 
 Examples:
   cairn chain status

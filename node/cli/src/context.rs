@@ -70,7 +70,15 @@ impl Context {
 
     /// The connection to the chain, made when it is first needed.
     pub async fn client(&self) -> Result<&Client> {
-        let connect = || async { Client::connect(&self.settings.urls.value).await };
+        let connect = || async {
+            for url in self.settings.urls.value.iter().filter(|url| cairn_client::is_exposed(url)) {
+                self.output.warn(&format!(
+                    "{url} is not encrypted: whoever is on the way can change what the node says, and what you sign by it; use wss://, or \
+                     a node on this machine"
+                ));
+            }
+            Client::connect(&self.settings.urls.value).await
+        };
         Ok(self.client.get_or_try_init(connect).await?)
     }
 

@@ -21,6 +21,8 @@ pub enum Exit {
     Refused = 3,
     /// No node could be reached.
     Unreachable = 4,
+    /// Done, but for what couldn't be read or stored: that was left out, and is named.
+    Partly = 5,
 }
 
 impl Exit {
@@ -31,6 +33,7 @@ impl Exit {
             Exit::Usage => "usage",
             Exit::Refused => "refused",
             Exit::Unreachable => "unreachable",
+            Exit::Partly => "partly",
         }
     }
 }

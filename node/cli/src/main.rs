@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     };
     let json = cli.global.json;
     match run(cli) {
-        Ok(()) => ExitCode::from(Exit::Done as u8),
+        Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
             let shown = Shown::new(&error);
             to_stderr(&if json { shown.json().to_string() } else { shown.text() });
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 /// Sets how many threads the runtime has, instead of what is chosen here.
 const WORKERS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<Exit> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if cli.noun.moves_files() && std::env::var_os(WORKERS_VARIABLE).is_none() {
         builder.worker_threads(workers(std::thread::available_parallelism().map_or(1, NonZero::get)));
@@ -58,7 +58,7 @@ fn run(cli: Cli) -> Result<()> {
     let context = Context::new(&cli.global)?;
     let report = runtime.block_on(commands::run(&context, cli.noun))?;
     context.output.report(&report)?;
-    Ok(())
+    Ok(report.exit)
 }
 
 /// Threads for the network of what moves files, of so many cores.

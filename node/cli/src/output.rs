@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::{usage_with_remedy, Result};
+use crate::failure::{usage_with_remedy, Exit, Result};
 
 /// A command's result, for people and for programs.
 #[derive(Clone, Debug)]
@@ -21,17 +21,24 @@ pub struct Report {
     pub text: String,
     /// For programs.
     pub json: Value,
+    /// How the program ends.
+    pub exit: Exit,
 }
 
 impl Report {
     /// Both forms of a result.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json }
+        Self { text: text.into(), json, exit: Exit::Done }
+    }
+
+    /// The same of a command that had to leave something out.
+    pub fn partly(self, is_partly: bool) -> Self {
+        Self { exit: if is_partly { Exit::Partly } else { self.exit }, ..self }
     }
 
     /// For a command whose result is on standard output already.
     pub fn written() -> Self {
-        Self { text: String::new(), json: Value::Null }
+        Self { text: String::new(), json: Value::Null, exit: Exit::Done }
     }
 }
 

@@ -47,7 +47,7 @@ pub use follow::{Finalized, FinalizedBlock};
 pub use node::{ChainType, NodeStatus, Properties};
 pub use refusal::{DispatchError, Refusal, Stage};
 pub use submission::{Progress, Receipt, Submitted};
-pub use transport::{check_url, LightSpecification, SPECIFICATION_BYTES_MAX};
+pub use transport::{check_url, is_exposed, LightSpecification, SPECIFICATION_BYTES_MAX};
 pub use view::View;
 
 /// Identifies an account: its public key.

@@ -314,5 +314,19 @@ pub fn check_url(url: &str) -> Result<(), crate::Error> {
     }
 }
 
+/// Whether whoever is on the way to an endpoint can read and change what goes there: it isn't encrypted, and leaves this machine.
+pub fn is_exposed(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("ws://") else { return false };
+    let host_port = authority(rest);
+    let host = match host_port.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => host_port,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = |address: std::net::IpAddr| address.to_canonical().is_loopback();
+    let is_name = host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
+    !is_name && !host.parse().is_ok_and(is_loopback)
+}
+
 #[cfg(test)]
 mod tests;

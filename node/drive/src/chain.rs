@@ -88,6 +88,15 @@ pub struct Commit {
     pub head: Vec<u8>,
 }
 
+/// What was paid for a drive isn't enough for what it is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Plancks that are left.
+    pub escrow: u128,
+    /// Plancks that the chain asks for.
+    pub needed: u128,
+}
+
 /// Why the chain couldn't be asked, or refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -116,6 +125,10 @@ pub trait Chain: Send + Sync {
 
     /// What an account was granted of a drive.
     fn grant(&self, id: DriveId, account: [u8; 32]) -> BoxFuture<'_, Result<Option<GrantState>, ChainError>>;
+
+    /// What is missing for a drive's logs to have so many units: the chain takes nothing on that isn't paid for a period. Nothing is
+    /// missing of a drive that doesn't become dearer.
+    fn shortfall(&self, id: DriveId, units: u64) -> BoxFuture<'_, Result<Option<Shortfall>, ChainError>>;
 
     /// Checkpoints a drive, and waits until that is final.
     ///

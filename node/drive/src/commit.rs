@@ -33,14 +33,14 @@ use self::{
     manifest::{ManifestWriter, Written},
 };
 use crate::{
-    chain::{ChainError, Commit, Signer},
+    chain::{ChainError, Commit, DriveState, Shortfall, Signer},
     drive::{find, Access, Drive, Session},
     manifest::{FileEntry, Segment, StripeRun},
     share::Link,
     upload::{
         fan::{Failed, Fan, Kept, Stripe},
         produce::{Input, Laid, Producer, RawStripe},
-        Event, Journal, OnEvent,
+        Event, Journal, LeftOut, OnEvent,
     },
     DriveError,
 };
@@ -73,6 +73,22 @@ pub struct Committed {
     pub links: Vec<Link>,
     /// Units of each log before this commit, and after it.
     pub units: (u64, u64),
+    /// Sources that couldn't be read, or didn't hold still: everything else is done.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Committed {
+    /// There was nothing to do.
+    fn nothing(version: u64, units: u64) -> Self {
+        Committed {
+            version,
+            was_done: true,
+            behind: Vec::new(),
+            links: Vec::new(),
+            units: (units, units),
+            left_out: Vec::new(),
+        }
+    }
 }
 
 /// Who writes, and with what.
@@ -117,7 +133,13 @@ pub async fn commit(
                 if !kept.is_empty() && moves_on(session, &drive, writer.others_wait).await? => {},
             Err(Failed::Error(error)) => {
                 // What can't be done at all leaves nothing to go on with.
-                if matches!(error, DriveError::Tree(_) | DriveError::Path(_) | DriveError::NoRoom { .. }) {
+                if matches!(
+                    error,
+                    DriveError::Tree(_)
+                        | DriveError::Path(_)
+                        | DriveError::NoRoom { .. }
+                        | DriveError::EscrowTooSmall { .. }
+                ) {
                     journal.remove()?;
                 }
                 return Err(error);
@@ -198,7 +220,7 @@ async fn done_already(drive: &Drive, plan: &Plan, journal: &mut Journal) -> Resu
         return Ok(None);
     }
     let units = (version.units_before, drive.state.units);
-    Ok(Some(Committed { version: version.version, was_done: true, behind: Vec::new(), links, units }))
+    Ok(Some(Committed { links, units, ..Committed::nothing(version.version, drive.state.units) }))
 }
 
 async fn attempt(
@@ -211,8 +233,7 @@ async fn attempt(
 ) -> Result<Committed, Failed> {
     let state = &drive.state;
     if !plan.check(drive)? {
-        let units = (state.units, state.units);
-        return Ok(Committed { version: state.version, was_done: true, behind: Vec::new(), links: Vec::new(), units });
+        return Ok(Committed::nothing(state.version, state.units));
     }
     let ranges = drive.ranges().await?;
     let mut log = Log::new(state, ranges);
@@ -231,14 +252,22 @@ async fn attempt(
         adopt::tail(drive, &mut fan, &mut log, kept).await?;
     }
     let inputs = plan.inputs(drive, journal)?;
-    log.check_room(plan.known_bytes(drive))?;
-    (writer.on_event)(Event::Total { bytes: plan.known_bytes(drive) });
+    let known_bytes = plan.known_bytes(drive);
+    log.check_room(known_bytes, plan.only_tidies())?;
+    // Before a byte is sent, and again with what it came to before vaults are asked to sign: what they sign for blocks the drive.
+    check_escrow(session, state, log.units_with(known_bytes)).await?;
+    (writer.on_event)(Event::Total { bytes: known_bytes });
     let keys: Vec<[u8; 32]> = inputs.iter().map(|input| input.key).collect();
     let (laid, runs) = send_content(&mut fan, &mut log, inputs, writer).await?;
+    log.content_ends();
 
     let mut segment = Segment::default();
     let mut tree = drive.contents().tree().clone();
     plan.apply(&laid, &keys, journal.started_ms(), &mut tree, &mut segment)?;
+    let left_out: Vec<LeftOut> = laid.iter().filter_map(|laid| laid.left_out.clone()).collect();
+    if !left_out.is_empty() && segment.is_empty() && !plan.does_more() {
+        return Ok(Committed { left_out, ..Committed::nothing(state.version, state.units) });
+    }
     let secret = Zeroizing::new(journal.other_key("salts"));
     let started_ms = journal.started_ms();
     let mut manifest = ManifestWriter { drive, secret, started_ms, fan: &mut fan, log: &mut log };
@@ -246,8 +275,10 @@ async fn attempt(
     let Written { head } = manifest.write(plan, segment, &tree, runs).await?;
 
     let (leaves, units) = (log.next(), log.units());
-    // Now, not when the upload began.
-    let until_block = find(&*session.chain, state.id).await?.block.saturating_add(RECEIPT_BLOCKS);
+    // The block of now, not of when the upload began.
+    let (now, paid) = futures::join!(find(&*session.chain, state.id), check_escrow(session, state, units));
+    paid?;
+    let until_block = now?.block.saturating_add(RECEIPT_BLOCKS);
     let expected = |slot: u8| Receipt {
         at: SlotAt { drive: state.id, slot },
         version: state.version + 1,
@@ -277,7 +308,15 @@ async fn attempt(
         },
         Err(error) => return Err(DriveError::from(error).into()),
     }
-    Ok(Committed { version: state.version + 1, was_done: false, behind, links, units: (units_before, units) })
+    Ok(Committed { version: state.version + 1, was_done: false, behind, links, units: (units_before, units), left_out })
+}
+
+/// Whether what was paid for a drive is enough for it to grow to so many units.
+async fn check_escrow(session: &Session, state: &DriveState, units: u64) -> Result<(), DriveError> {
+    match session.chain.shortfall(state.id, units).await? {
+        None => Ok(()),
+        Some(Shortfall { escrow, needed }) => Err(DriveError::EscrowTooSmall { escrow, needed }),
+    }
 }
 
 /// Sends all content; gives where each input lies, and the ids of its stripes.

@@ -109,10 +109,14 @@ impl Contents {
         let (to_thread, from_network) = mpsc::channel::<Bytes>(64);
         let thread = tokio::task::spawn_blocking(move || opening.run(from_network));
         let reading = self.stored(file, stored, to_thread).await;
-        // The thread's error is the cause, if both fail: then nobody took what was read.
-        let opened = thread.await??;
-        reading?;
-        Ok(opened)
+        let opened = thread.await?;
+        // What couldn't be read is cut off in the middle of a frame, which then can't be opened: that is no damage. What can't be
+        // written is told first: nobody took what was read.
+        match (reading, opened) {
+            (Ok(()), opened) => opened,
+            (Err(_), Err(unwritten @ DriveError::Io { .. })) => Err(unwritten),
+            (Err(unread), _) => Err(unread),
+        }
     }
 
     /// The bytes of a part of a file as they are stored, into a channel; ends early, without an error, if nobody takes them.

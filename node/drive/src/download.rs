@@ -4,12 +4,13 @@
 //!
 //! # Correctness
 //! A file appears under its name when it is whole, checked and on disk, and not before: it is written beside it under a name
-//! that follows from its content, so that an interrupted download goes on where it was.
+//! that follows from its content and its own name, so that an interrupted download goes on where it was. Whoever writes there has
+//! a lock on it until it has its name.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         mpsc::{sync_channel, SyncSender},
@@ -52,6 +53,9 @@ const SYNC_AT_ONCE: usize = 128;
 /// Whenever so many bytes of a file have come they are sent to the disk, while more come: else it would stand still until the end,
 /// and all be waited for then.
 const SYNC_BYTES: u64 = 32 << 20;
+
+/// How often a part is opened anew that got its name just when it was opened.
+const PART_TRIES_MAX: usize = 16;
 
 /// Writes files, each as [`download`] does, in an order of its own.
 ///
@@ -109,7 +113,8 @@ pub async fn download_all(
 /// Writes a file to `to`, over one that is there.
 ///
 /// # Errors
-/// [`DriveError::Damaged`] if the content isn't the stored one; [`DriveError::Unreadable`]; those of the disk.
+/// [`DriveError::Damaged`] if the content isn't the stored one; [`DriveError::Unreadable`]; [`DriveError::Getting`] if another
+/// download to the same place is under way; those of the disk.
 pub async fn download(
     contents: &Contents,
     name: &str,
@@ -124,27 +129,22 @@ pub async fn download(
 
 /// A file that is whole and checked, not under its name yet.
 struct Written {
-    part: PathBuf,
+    part: PartFile,
     to: PathBuf,
+    size: u64,
     mode: u16,
     modified_ms: i64,
 }
 
 /// Gives files their names, once they are on disk; that they have them lasts once their folders are.
 fn finish(files: Vec<Written>) -> Result<(), DriveError> {
-    let open = |file: Written| {
-        let opened = || {
-            let done = OpenOptions::new().write(true).open(&file.part)?;
-            done.set_permissions(Permissions::from_mode(u32::from(file.mode) & 0o777))?;
-            done.set_modified(from_ms(file.modified_ms))?;
-            Ok(done)
-        };
-        let done = opened().map_err(DriveError::io(file.to.display().to_string()))?;
-        Ok((file, done))
-    };
-    let files = files.into_iter().map(open).collect::<Result<Vec<_>, DriveError>>()?;
-    for (file, done) in files {
-        let named = done.sync_all().and_then(|()| fs::rename(&file.part, &file.to));
+    for file in &files {
+        let prepared = file.part.file.set_permissions(Permissions::from_mode(u32::from(file.mode) & 0o777));
+        let prepared = prepared.and_then(|()| file.part.file.set_modified(from_ms(file.modified_ms)));
+        prepared.map_err(DriveError::io(file.to.display().to_string()))?;
+    }
+    for file in files {
+        let named = file.part.file.sync_all().and_then(|()| file.part.rename(&file.to, file.size));
         named.map_err(DriveError::io(file.to.display().to_string()))?;
     }
     Ok(())
@@ -158,16 +158,16 @@ async fn write(
     to: &Path,
     on_bytes: OnBytes,
 ) -> Result<Written, DriveError> {
-    let part = part_path(to, file);
+    let part = PartFile::open(to, file)?;
     if !attempt(contents, name, file, &part, Arc::clone(&on_bytes)).await? {
         // What was there from an earlier download was something else: everything anew.
-        fs::remove_file(&part).map_err(DriveError::io(part.display().to_string()))?;
+        part.file.set_len(0).map_err(DriveError::io(part.shown()))?;
         if !attempt(contents, name, file, &part, on_bytes).await? {
-            let _ = fs::remove_file(&part);
+            let _ = fs::remove_file(&part.path);
             return Err(DriveError::Damaged { name: name.into() });
         }
     }
-    Ok(Written { part, to: to.to_path_buf(), mode: file.mode, modified_ms: file.modified_ms })
+    Ok(Written { part, to: to.to_path_buf(), size: file.size, mode: file.mode, modified_ms: file.modified_ms })
 }
 
 /// Gets what is missing of a file; whether it then is the stored one.
@@ -175,15 +175,15 @@ async fn attempt(
     contents: &Contents,
     name: &str,
     file: &FileEntry,
-    part: &Path,
+    part: &PartFile,
     on_bytes: OnBytes,
 ) -> Result<bool, DriveError> {
-    let shown = part.display().to_string();
-    let (mut out, known) = resume(part, file.size).map_err(DriveError::io(shown.clone()))?;
+    let shown = part.shown();
+    let (mut out, known) = part.resume(file.size).map_err(DriveError::io(shown.clone()))?;
     on_bytes(known.size());
     let from = known.size();
     let (syncing, sync) = if file.size - from > SYNC_BYTES {
-        let (syncing, sync) = sync_behind(part).map_err(DriveError::io(shown.clone()))?;
+        let (syncing, sync) = sync_behind(&part.file).map_err(DriveError::io(shown.clone()))?;
         (Some(syncing), Some(sync))
     } else {
         (None, None)
@@ -216,32 +216,118 @@ async fn attempt(
 ///
 /// # Correctness
 /// The system tells a failed write once: so what this gives counts, not only what the last sync of all gives.
-fn sync_behind(part: &Path) -> io::Result<(JoinHandle<io::Result<()>>, SyncSender<()>)> {
-    let file = File::open(part)?;
+fn sync_behind(part: &File) -> io::Result<(JoinHandle<io::Result<()>>, SyncSender<()>)> {
+    let file = part.try_clone()?;
     let (sync, told) = sync_channel::<()>(1);
     let syncing = tokio::task::spawn_blocking(move || told.iter().try_for_each(|()| file.sync_data()));
     Ok((syncing, sync))
 }
 
-/// Opens the unfinished file behind its last whole frame.
-fn resume(part: &Path, size: u64) -> io::Result<(File, Commitment)> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(part)?;
-    let there = file.metadata()?.len().min(size) / FRAME_BYTES as u64;
-    let mut known = Commitment::default();
-    let mut frame = vec![0; FRAME_BYTES];
-    for _ in 0..there {
-        if fill(&mut Read::by_ref(&mut file), &mut frame)? < FRAME_BYTES {
-            break;
-        }
-        known.add(*blake3::hash(&frame).as_bytes(), FRAME_BYTES);
-    }
-    file.set_len(known.size())?;
-    file.seek(SeekFrom::Start(known.size()))?;
-    Ok((file, known))
+/// An unfinished download, beside its place.
+///
+/// # Correctness
+/// The file is locked as long as this exists: one download at a time writes to it, in whatever process. A part is named after its
+/// content and the name that it is to have, so downloads to different places have nothing in common.
+struct PartFile {
+    path: PathBuf,
+    file: File,
 }
 
-fn part_path(to: &Path, file: &FileEntry) -> PathBuf {
-    to.with_file_name(format!(".cairn-{}.part", hex::encode(&file.commitment[..10])))
+impl PartFile {
+    /// Opens the part of a file that is to be at `to`, and locks it.
+    ///
+    /// # Errors
+    /// [`DriveError::Getting`] if another download writes to it; those of the disk.
+    fn open(to: &Path, file: &FileEntry) -> Result<Self, DriveError> {
+        let path = part_path(to, file);
+        let failed = |error: io::Error| DriveError::Io { what: path.display().to_string(), error };
+        for _ in 0..PART_TRIES_MAX {
+            let opened = part_options().create(true).truncate(false).open(&path).map_err(failed)?;
+            match opened.try_lock() {
+                Ok(()) => {},
+                Err(TryLockError::WouldBlock) => return Err(DriveError::Getting { to: to.display().to_string() }),
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Self::unshared(&path).map_err(failed);
+                },
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+            let part = PartFile { path: path.clone(), file: opened };
+            // Whoever had the lock before may have given the file its name meanwhile.
+            if part.is_in_place().map_err(failed)? {
+                return Ok(part);
+            }
+        }
+        Err(DriveError::Getting { to: to.display().to_string() })
+    }
+
+    /// A part that no other download can have; nobody goes on with it. For file systems without locks.
+    fn unshared(path: &Path) -> io::Result<Self> {
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
+        let path = path.with_extension(format!("{}-{nanos}.part", std::process::id()));
+        let file = part_options().create_new(true).open(&path)?;
+        Ok(PartFile { path, file })
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Whether the file that is open is the one that has the part's name.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let named = match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            named => named?,
+        };
+        let open = self.file.metadata()?;
+        Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
+    }
+
+    /// A handle behind the last whole frame, and what is before that.
+    fn resume(&self, size: u64) -> io::Result<(File, Commitment)> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        let there = file.metadata()?.len().min(size) / FRAME_BYTES as u64;
+        let mut known = Commitment::default();
+        let mut frame = vec![0; FRAME_BYTES];
+        for _ in 0..there {
+            if fill(&mut Read::by_ref(&mut file), &mut frame)? < FRAME_BYTES {
+                break;
+            }
+            known.add(*blake3::hash(&frame).as_bytes(), FRAME_BYTES);
+        }
+        file.set_len(known.size())?;
+        file.seek(SeekFrom::Start(known.size()))?;
+        Ok((file, known))
+    }
+
+    /// Gives the file its name, if it still is what was written.
+    fn rename(&self, to: &Path, size: u64) -> io::Result<()> {
+        if !self.is_in_place()? || self.file.metadata()?.len() != size {
+            let changed = "another program changed the file while it was got; get it again";
+            return Err(io::Error::other(changed));
+        }
+        fs::rename(&self.path, to)
+    }
+}
+
+/// A part is nobody else's business, and a symbolic link in its place isn't followed.
+fn part_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
+    options
+}
+
+pub(crate) fn part_path(to: &Path, file: &FileEntry) -> PathBuf {
+    let mut name = blake3::Hasher::new();
+    name.update(&file.commitment).update(to.file_name().unwrap_or_default().as_encoded_bytes());
+    to.with_file_name(format!(".cairn-{}.part", hex::encode(&name.finalize().as_bytes()[..10])))
+}
+
+/// Bytes that are free where a file or folder is, or is to be; `None` if that isn't known.
+pub fn free_bytes(at: &Path) -> Option<u64> {
+    let there = at.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let room = nix::sys::statvfs::statvfs(there).ok()?;
+    Some(room.blocks_available().saturating_mul(room.fragment_size()))
 }
 
 /// Makes a rename in a file's directory last.

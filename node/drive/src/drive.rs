@@ -12,7 +12,7 @@ use crate::{
     chain::{Chain, DriveState},
     contents::Contents,
     keys::{DriveKey, KeyError, SealingKey, ACCOUNT_SECRET_BYTES},
-    manifest::{Head, LevelRef, ManifestError, Ranges, Root, Segment, Tree, SEGMENT_BYTES_MAX},
+    manifest::{DecodeBudget, Head, LevelRef, ManifestError, Ranges, Root, Segment, Tree, SEGMENT_BYTES_MAX},
     page::{self, PageRef},
     read::StripeReader,
     vaults::{Network, Vaults},
@@ -119,9 +119,87 @@ pub struct Drive {
 /// A version's manifest.
 pub(crate) struct Loaded {
     pub root: Option<Root>,
+    /// Of the key that the root page was written under.
+    pub generation: u32,
     pub levels: Vec<(LevelRef, Segment)>,
     pub newest: Segment,
     pub contents: Arc<Contents>,
+}
+
+/// How far a drive was, shown by what only holders of its key can write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Witnessed {
+    /// The newest version.
+    pub version: u64,
+    /// The generation of the key that it was written under.
+    pub key_generation: u32,
+}
+
+/// How often a key may have been turned since it was last witnessed, for a node's word that it was to be taken.
+pub const KEY_JUMP_MAX: u32 = 16;
+
+/// What a node says of a drive, against what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untrue {
+    /// An older version than one that is known.
+    #[error("the node shows version {shown} of the drive, and version {known} is known")]
+    VersionBack {
+        /// What the node shows.
+        shown: u64,
+        /// What is known.
+        known: u64,
+    },
+    /// An earlier generation of its key than one that is known: what is written under it can be read by whom it was turned away from.
+    #[error("the node shows generation {shown} of the drive's key, and generation {known} is known")]
+    KeyBack {
+        /// What the node shows.
+        shown: u32,
+        /// What is known.
+        known: u32,
+    },
+    /// A far later generation of its key: whoever is given that key can read what is written for a long time to come.
+    #[error("the node says that the drive's key was turned {} times since it was last seen", .shown - .known)]
+    KeyJump {
+        /// What the node shows.
+        shown: u32,
+        /// What is known.
+        known: u32,
+    },
+}
+
+impl Witnessed {
+    /// The later of both.
+    pub fn and(self, other: Witnessed) -> Witnessed {
+        Witnessed {
+            version: self.version.max(other.version),
+            key_generation: self.key_generation.max(other.key_generation),
+        }
+    }
+
+    /// Whether a key of this generation may be written under, sealed, or published: a node could name one that opens all that will ever be
+    /// written.
+    ///
+    /// # Errors
+    /// [`Untrue::KeyBack`], [`Untrue::KeyJump`].
+    pub fn check_key(&self, shown: u32) -> Result<(), Untrue> {
+        let known = self.key_generation;
+        match shown.checked_sub(known) {
+            None => Err(Untrue::KeyBack { shown, known }),
+            Some(turned) if turned > KEY_JUMP_MAX => Err(Untrue::KeyJump { shown, known }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether a version may be the newest.
+    ///
+    /// # Errors
+    /// [`Untrue::VersionBack`].
+    pub fn check_version(&self, shown: u64) -> Result<(), Untrue> {
+        match shown < self.version {
+            true => Err(Untrue::VersionBack { shown, known: self.version }),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A version of a drive.
@@ -158,6 +236,7 @@ impl Drive {
             },
             None => Loaded {
                 root: None,
+                generation: 0,
                 levels: Vec::new(),
                 newest: Segment::default(),
                 contents: Arc::new(Contents::new(Tree::default(), Vec::new(), access.key.clone(), reader)),
@@ -186,6 +265,12 @@ impl Drive {
         self.loaded.root.as_ref().map(Root::name).unwrap_or_default()
     }
 
+    /// What its writers, who have its key, say of it: a node can show something older, and nothing that they never wrote.
+    pub fn witnessed(&self) -> Witnessed {
+        let version = self.loaded.root.as_ref().map_or(0, |root| root.version);
+        Witnessed { version, key_generation: self.loaded.generation }
+    }
+
     /// The vaults, and how they fare.
     pub fn vaults(&self) -> &Arc<Vaults> {
         &self.vaults
@@ -207,7 +292,7 @@ impl Drive {
                 return Err(ManifestError("its versions are out of order").into());
             }
             below = page.stripe;
-            let root = read_root(reader, &self.access.key, &page).await?;
+            let (root, _) = read_root(reader, &self.access.key, &page).await?;
             found.push(version(&root, page));
             previous = root.previous;
         }
@@ -286,42 +371,50 @@ fn version(root: &Root, page: PageRef) -> Version {
     }
 }
 
-async fn read_root(reader: &StripeReader, key: &DriveKey, page: &PageRef) -> Result<Root, DriveError> {
-    let plain = page::open(key, &reader.page(page).await?)?;
-    Ok(Root::from_bytes(&plain, reader.drive(), reader.coding())?)
+/// A root page, and the generation of the key that it was written under.
+async fn read_root(reader: &StripeReader, key: &DriveKey, page: &PageRef) -> Result<(Root, u32), DriveError> {
+    let sealed = reader.page(page).await?;
+    let plain = page::open(key, &sealed)?;
+    let generation = page::generation_of(&sealed).unwrap_or_default();
+    Ok((Root::from_bytes(&plain, reader.drive(), reader.coding())?, generation))
 }
 
 /// Loads a version's manifest: its root page, then all levels at once.
 async fn load(reader: &StripeReader, key: &DriveKey, page: &PageRef) -> Result<Loaded, DriveError> {
     let coding = reader.coding();
-    let root = read_root(reader, key, page).await?;
+    let (root, generation) = read_root(reader, key, page).await?;
     let total = root.levels.iter().map(|level| level.bytes as usize).sum::<usize>();
     if total > 2 * SEGMENT_BYTES_MAX {
         return Err(ManifestError("it is too long").into());
     }
     let read = |level: LevelRef| {
         let (reader, key) = (reader.clone(), key.clone());
-        let segment = async move {
+        let bytes = async move {
             let bytes = reader.part(&level.page, &key, SEGMENT_BYTES_MAX).await?;
             if bytes.len() != level.bytes as usize {
                 return Err(ManifestError("a level isn't as long as its root page says").into());
             }
-            Ok::<_, DriveError>((level, Segment::from_bytes(&bytes, coding)?))
+            Ok::<_, DriveError>((level, bytes))
         };
-        segment.boxed()
+        bytes.boxed()
     };
+    let mut budget = DecodeBudget::levels();
     let mut levels = Vec::with_capacity(root.levels.len());
     let mut reading = futures::stream::iter(root.levels.clone()).map(read).buffered(8);
     while let Some(level) = reading.next().await {
-        levels.push(level?);
+        let (level, bytes) = level?;
+        levels.push((level, Segment::decode(&bytes, coding, &mut budget)?));
     }
     drop(reading);
-    let newest = if root.newest.is_empty() { Segment::default() } else { Segment::from_bytes(&root.newest, coding)? };
+    let newest = match &root.newest[..] {
+        [] => Segment::default(),
+        bytes => Segment::decode(bytes, coding, &mut budget)?,
+    };
     let segments = || levels.iter().map(|(_, segment)| segment).chain([&newest]);
     let tree = Tree::from_segments(segments())?;
     let tables = segments().flat_map(|segment| segment.tables.iter().cloned()).collect();
     let contents = Arc::new(Contents::new(tree, tables, key.clone(), reader.clone()));
-    Ok(Loaded { root: Some(root), levels, newest, contents })
+    Ok(Loaded { root: Some(root), generation, levels, newest, contents })
 }
 
 /// Asks the chain for a drive.
@@ -330,4 +423,24 @@ async fn load(reader: &StripeReader, key: &DriveKey, page: &PageRef) -> Result<L
 /// [`DriveError::NoDrive`] if there is none.
 pub async fn find(chain: &dyn Chain, id: DriveId) -> Result<DriveState, DriveError> {
     chain.drive(id).await?.ok_or(DriveError::NoDrive(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_keys_never_go_back_and_keys_never_jump() {
+        let known = Witnessed { version: 7, key_generation: 3 };
+        for (shown, good) in [(0, false), (6, false), (7, true), (8, true), (u64::MAX, true)] {
+            assert_eq!(known.check_version(shown).is_ok(), good, "{shown}");
+        }
+        let most = 3 + KEY_JUMP_MAX;
+        for (shown, good) in [(0, false), (2, false), (3, true), (most, true), (most + 1, false), (4095, false)] {
+            assert_eq!(known.check_key(shown).is_ok(), good, "{shown}");
+        }
+        assert_eq!(known.and(Witnessed { version: 2, key_generation: 9 }), Witnessed { version: 7, key_generation: 9 });
+        // Of a drive that was never seen: the key that opens all that will ever be written is refused as well.
+        assert!(Witnessed::default().check_key(4095).is_err() && Witnessed::default().check_key(1).is_ok());
+    }
 }

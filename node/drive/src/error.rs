@@ -81,12 +81,20 @@ pub enum DriveError {
         attempts: u32,
     },
     /// It doesn't fit.
-    #[error("{needed_units} units of 4 KiB are needed, and the drive has room for {free_units} more")]
+    #[error("{} are needed, and the drive has room for {} more", mib(*.needed_bytes), mib(*.free_bytes))]
     NoRoom {
-        /// Units that are needed.
-        needed_units: u64,
-        /// Units that are free.
-        free_units: u64,
+        /// Bytes that are needed, of data.
+        needed_bytes: u64,
+        /// Bytes that are free, without what is kept for removing and trimming.
+        free_bytes: u64,
+    },
+    /// What was paid for the drive isn't enough for what it would hold.
+    #[error("the drive would cost {needed} plancks a period, and {escrow} are left of what was paid for it")]
+    EscrowTooSmall {
+        /// Plancks that are left.
+        escrow: u128,
+        /// Plancks that the chain asks for.
+        needed: u128,
     },
     /// A stored file's content isn't what its entry says.
     #[error("what the vaults hold of {name} isn't what was stored")]
@@ -120,6 +128,12 @@ pub enum DriveError {
     /// Another process is at the same command.
     #[error("the same command is running already, in another process")]
     Running,
+    /// Another download writes to the same place.
+    #[error("{to} is being got already, by another command")]
+    Getting {
+        /// Where to.
+        to: String,
+    },
     /// A version that doesn't exist, or no more.
     #[error("version {version} of the drive isn't there: the oldest is {oldest}, the newest {newest}")]
     NoVersion {
@@ -164,8 +178,13 @@ impl DriveError {
                 "run the same command again: it goes on where this one ended; `cairn drive status` shows the vaults"
             },
             DriveError::Contended { .. } => "run the command again when the others are done",
-            DriveError::NoRoom { .. } => "`cairn drive resize` makes room; `cairn drive trim` gives up old versions, and what was removed",
+            DriveError::NoRoom { .. } => {
+                "`cairn rm` what isn't needed, and `cairn drive trim` gives up old versions, and what was removed: a little room is kept \
+                 for these two; `cairn drive resize` makes more"
+            },
+            DriveError::EscrowTooSmall { .. } => "`cairn drive top-up` pays for more; then run the command again",
             DriveError::Damaged { .. } => "`cairn versions` shows older versions; `--version` gets one",
+            DriveError::Getting { .. } => "wait until the other command has ended; then run this one again if it is still to be done",
             DriveError::Running => "wait until it has ended; then run it again if it is still to be done",
             DriveError::Journal { .. } => "remove the file to begin anew",
             DriveError::NoVersion { .. } => "`cairn versions` lists them",
@@ -182,5 +201,14 @@ impl DriveError {
 impl From<tokio::task::JoinError> for DriveError {
     fn from(error: tokio::task::JoinError) -> Self {
         DriveError::Task(error.to_string())
+    }
+}
+
+/// Bytes in MiB, with two places if they are few: never less than they are.
+fn mib(bytes: u64) -> String {
+    let hundredths = (u128::from(bytes) * 100).div_ceil(1 << 20);
+    match hundredths {
+        0..10_000 => format!("{}.{:02} MiB", hundredths / 100, hundredths % 100),
+        _ => format!("{} MiB", hundredths.div_ceil(100)),
     }
 }

@@ -40,7 +40,7 @@ mod error;
 pub use chain::{Chain, ChainError, DriveState, Signer};
 pub use commit::{commit, Committed, Plan, Put, PutSource, Step, Writer};
 pub use contents::Contents;
-pub use drive::{find, owner_key, Access, Drive, Session, Version};
+pub use drive::{find, owner_key, Access, Drive, Session, Untrue, Version, Witnessed, KEY_JUMP_MAX};
 pub use error::DriveError;
 pub use path::DrivePath;
 pub use vaults::{Network, Tcp, Vaults};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use cairn_client::{
-    chain::storage::{self, Checkpoint},
+    chain::storage::{self, rate_per_block, Checkpoint},
     keys::Keypair,
     Account, AccountId, Call, Client, Error, Retry, Stage, View,
 };
@@ -14,7 +14,7 @@ use cairn_wire::Timeouts;
 use futures::future::BoxFuture;
 
 use crate::{
-    chain::{Chain, ChainError, Commit, DriveState, GrantState, Signer, SlotPlace, VaultPlace},
+    chain::{Chain, ChainError, Commit, DriveState, GrantState, Shortfall, Signer, SlotPlace, VaultPlace},
     drive::Session,
     vaults::Tcp,
 };
@@ -108,6 +108,20 @@ impl Chain for LiveChain {
                 until_block: grant.until_block,
                 sealed: grant.sealed.into_inner(),
             }))
+        })
+    }
+
+    fn shortfall(&self, id: DriveId, units: u64) -> BoxFuture<'_, Result<Option<Shortfall>, ChainError>> {
+        Box::pin(async move {
+            let view = self.client.best().await.map_err(other)?;
+            let Some(drive) = view.drive(id).await.map_err(other)? else { return Ok(None) };
+            let period = view.storage_terms().await.map_err(other)?.period_blocks;
+            let live_units = units.saturating_sub(drive.trimmed_units);
+            let signing = drive.slots.iter().filter(|slot| slot.vault.is_some()).count();
+            let rate = rate_per_block(drive.price, live_units, period).saturating_mul(signing as u128);
+            let needed = rate.saturating_mul(period.into());
+            let lacks = rate > drive.rate_per_block && drive.escrow < needed;
+            Ok(lacks.then_some(Shortfall { escrow: drive.escrow, needed }))
         })
     }
 

@@ -20,7 +20,7 @@ mod tree;
 
 pub use levels::{merged_levels, LEVELS_MAX};
 pub use root::{Head, Index, LevelRef, Part, Ranges, Root, RootParts, NAME_BYTES_MAX};
-pub use segment::{Entry, FileEntry, Segment, ENTRIES_MAX, SEGMENT_BYTES_MAX};
+pub use segment::{DecodeBudget, Entry, FileEntry, Segment, ENTRIES_MAX, PATH_BYTES_SUM_MAX, SEGMENT_BYTES_MAX};
 pub use stripes::{ids_per_stripe, runs_of_part, StripeRun, Table, RUN_IDS_MAX};
 pub use tree::{Change, Tree, TreeError, NOW_MS};
 

@@ -119,8 +119,7 @@ pub fn open(key: &DriveKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealedE
     if field(0, 4) != MAGIC {
         return Err(SealedError::WrongKey);
     }
-    let generation = field(4, 8).iter().rev().fold(0, |value: u32, byte| value << 8 | u32::from(*byte));
-    let key = key.at(generation)?;
+    let key = key.at(generation_of(sealed).ok_or(SealedError::WrongKey)?)?;
     let salt: [u8; 32] = field(16, 48).try_into().map_err(|_| SealedError::WrongKey)?;
     let (cipher, commitment) = derive(&key, &salt);
     if field(8, 16) != key.name() || field(48, 80) != commitment {
@@ -133,6 +132,12 @@ pub fn open(key: &DriveKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealedE
     let (length, rest) = body.split_at_checked(4).ok_or(SealedError::WrongKey)?;
     let length = length.iter().rev().fold(0, |value: usize, byte| value << 8 | usize::from(*byte));
     Ok(Zeroizing::new(rest.get(..length).ok_or(SealedError::WrongKey)?.to_vec()))
+}
+
+/// Which generation's key a part says that it is sealed under. That is so if [`open`] opens it.
+pub(crate) fn generation_of(sealed: &[u8]) -> Option<u32> {
+    let bytes = sealed.get(4..8)?;
+    Some(bytes.iter().rev().fold(0, |value: u32, byte| value << 8 | u32::from(*byte)))
 }
 
 /// The shortest size of a page that holds so many bytes.

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use cairn_primitives::storage::{shard_id, Coding, DriveId, ShardId, ShardSize, SlotAt};
-use cairn_wire::RefusalCode;
+use cairn_wire::{RefusalCode, WireError};
 use futures::{
     future::BoxFuture,
     stream::{FuturesUnordered, StreamExt},
@@ -27,14 +27,20 @@ use crate::{
     keys::DriveKey,
     manifest::{ids_per_stripe, Index, ManifestError, Part, StripeRun},
     page::{self, PageRef},
-    vaults::Vaults,
+    vaults::{Vaults, PACE_BYTES_MIN},
     DriveError,
 };
 
 /// Bytes of one slot's shards that are read in one piece.
 pub const SPAN_BYTES: usize = 1 << 20;
-/// How long a vault may be silent before another is asked too, while nothing is known of its pace.
+/// How long a vault may be silent before another is asked too, while nothing is known of the vaults' pace.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// The same for a read of less than [`PACE_BYTES_MIN`]: to ask two vaults for a page costs next to nothing.
+const PATIENCE_SMALL: Duration = Duration::from_millis(400);
+/// How often it is looked whether patience is over: others' answers meanwhile say what pace there is.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long it is waited before vaults are asked again that didn't answer, all of them.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 /// The least patience: asking two vaults at once for everything would halve the speed of all.
 const PATIENCE_MIN: Duration = Duration::from_millis(250);
 const PATIENCE_MAX: Duration = Duration::from_secs(8);
@@ -127,19 +133,26 @@ impl StripeReader {
     /// The data of a span's stripes, in order, in pieces.
     ///
     /// # Errors
-    /// [`DriveError::Unreadable`] if fewer than `k` slots give it.
+    /// [`DriveError::Unreadable`] if fewer than `k` slots give it; where all that is wrong is that vaults don't answer any more that
+    /// did before, this waits for them first: it is most likely the line that is down.
     pub async fn read(&self, span: &Span) -> Result<Vec<Bytes>, DriveError> {
         let needed = if span.alike { 1 } else { self.coding.data() };
-        let mut waiting = self.order(span);
+        let mut asking = Asking { waiting: self.order(span), ..Asking::default() };
         let mut asked = FuturesUnordered::new();
         let mut got: Vec<(u8, Vec<Bytes>)> = Vec::new();
-        let patience = self.patience(span);
         while got.len() < usize::from(needed) {
             while asked.len() + got.len() < usize::from(needed) {
-                let Some(slot) = waiting.pop_front() else { break };
+                let Some(slot) = asking.next() else { break };
                 asked.push(self.fetch(slot, span));
             }
             if asked.is_empty() {
+                if asking.only_silence && self.vaults.is_outage() {
+                    tokio::time::sleep(OUTAGE_PAUSE).await;
+                    let mut waiting = self.order(span);
+                    waiting.retain(|slot| got.iter().all(|(has, _)| has != slot));
+                    asking = Asking { waiting, ..Asking::default() };
+                    continue;
+                }
                 return Err(DriveError::Unreadable {
                     stripe: span.first,
                     got: got.len(),
@@ -147,15 +160,24 @@ impl StripeReader {
                     failures: self.vaults.failures_text(),
                 });
             }
-            match tokio::time::timeout(patience, asked.next()).await {
-                Ok(Some((slot, Some(shards)))) => got.push((slot, shards)),
-                Ok(_) => {},
+            match tokio::time::timeout(LOOK_EVERY, asked.next()).await {
+                Ok(Some((slot, Fetched::Shards(shards)))) => {
+                    for late in asking.answered(slot) {
+                        // Its read may never end: this one doesn't wait for it, and others shall not ask it.
+                        self.vaults.failed(late, "it was silent while another vault answered");
+                    }
+                    got.push((slot, shards));
+                },
+                Ok(Some((slot, failed))) => asking.failed(slot, matches!(failed, Fetched::Silence)),
+                Ok(None) => {},
                 // Somebody is slow: one more is asked, and whoever comes first counts.
-                Err(_) => {
-                    if let Some(slot) = waiting.pop_front() {
+                Err(_) if asking.since.elapsed() >= self.patience(span) => {
+                    asking.patience_is_over();
+                    if let Some(slot) = asking.next() {
                         asked.push(self.fetch(slot, span));
                     }
                 },
+                Err(_) => {},
             }
         }
         self.decode(span, got)
@@ -222,31 +244,32 @@ impl StripeReader {
     fn patience(&self, span: &Span) -> Duration {
         let bytes = (span.size.bytes() * span.stripes(self.coding)) as u64;
         let usual = self.vaults.pace_ms().map(|ms| Duration::from_millis((ms * PATIENCE_PACES * bytes) >> 20));
-        usual.unwrap_or(PATIENCE).clamp(PATIENCE_MIN, PATIENCE_MAX)
+        let unknown = if bytes < PACE_BYTES_MIN { PATIENCE_SMALL } else { PATIENCE };
+        usual.unwrap_or(unknown).clamp(PATIENCE_MIN, PATIENCE_MAX)
     }
 
-    /// One slot's shards of a span, checked; `None` if its vault failed, which is noted.
-    async fn fetch(&self, slot: u8, span: &Span) -> (u8, Option<Vec<Bytes>>) {
+    /// One slot's shards of a span, checked; a failure of its vault is noted.
+    async fn fetch(&self, slot: u8, span: &Span) -> (u8, Fetched) {
         let (start, reading) = (Instant::now(), self.vaults.reading(slot));
         let result = self.fetch_checked(slot, span).await;
         drop(reading);
         match result {
             Ok(shards) => {
                 self.vaults.gave(slot, shards.iter().map(Bytes::len).sum(), start.elapsed());
-                (slot, Some(shards))
+                (slot, Fetched::Shards(shards))
             },
-            Err(reason) => {
-                tracing::debug!(slot, stripe = span.first, reason, "a vault did not give a shard");
-                self.vaults.failed(slot, reason);
-                (slot, None)
+            Err(failed) => {
+                tracing::debug!(slot, stripe = span.first, reason = failed.reason, "a vault did not give a shard");
+                self.vaults.failed(slot, failed.reason);
+                (slot, if failed.silent { Fetched::Silence } else { Fetched::Nothing })
             },
         }
     }
 
-    async fn fetch_checked(&self, slot: u8, span: &Span) -> Result<Vec<Bytes>, String> {
+    async fn fetch_checked(&self, slot: u8, span: &Span) -> Result<Vec<Bytes>, FetchFailed> {
         let at = SlotAt { drive: self.drive, slot };
         let wanted = span.stripes(self.coding);
-        let connection = self.vaults.connection(slot).await.map_err(|error| error.to_string())?;
+        let connection = self.vaults.connection(slot).await.map_err(FetchFailed::of_line)?;
         let mut shards: Vec<Bytes> = Vec::with_capacity(wanted);
         let mut rests = RESTS_MAX;
         while shards.len() < wanted {
@@ -260,13 +283,15 @@ impl StripeReader {
                         tokio::time::sleep(Duration::from_millis(u64::from(retry_ms).clamp(50, REST_MAX_MS))).await;
                         continue;
                     },
-                    _ => return Err(error.to_string()),
+                    _ => return Err(FetchFailed::of_line(error)),
                 },
             };
             for shard in more {
-                let id = span.id(shards.len(), slot, self.coding).ok_or("it gave more than was asked for")?;
+                let too_much = || FetchFailed::of_vault("it gave more than was asked for".into());
+                let id = span.id(shards.len(), slot, self.coding).ok_or_else(too_much)?;
                 if shard.len() != span.size.bytes() || shard_id(&shard) != *id {
-                    return Err(format!("shard {} isn't the one that was stored", span.first + shards.len() as u64));
+                    let wrong = format!("shard {} isn't the one that was stored", span.first + shards.len() as u64);
+                    return Err(FetchFailed::of_vault(wrong));
                 }
                 shards.push(shard);
             }
@@ -291,5 +316,108 @@ impl StripeReader {
             pieces.push(decode_stripe(self.coding, &present)?.into());
         }
         Ok(pieces)
+    }
+}
+
+/// What became of asking a slot.
+enum Fetched {
+    /// What was asked for.
+    Shards(Vec<Bytes>),
+    /// Nobody answered.
+    Silence,
+    /// The vault answered, and hasn't got it, or something else.
+    Nothing,
+}
+
+/// Why a slot gave nothing.
+struct FetchFailed {
+    reason: String,
+    /// It may be the line, not the vault.
+    silent: bool,
+}
+
+impl FetchFailed {
+    fn of_vault(reason: String) -> Self {
+        FetchFailed { reason, silent: false }
+    }
+
+    fn of_line(error: WireError) -> Self {
+        let silent = match &error {
+            WireError::Timeout { .. } | WireError::Closed(_) => true,
+            // Where a machine says that nobody listens there, the line works.
+            WireError::Unreachable { reason, .. } => reason.kind() != std::io::ErrorKind::ConnectionRefused,
+            _ => false,
+        };
+        FetchFailed { silent, reason: error.to_string() }
+    }
+}
+
+/// Who was asked for a span, and who may be.
+struct Asking {
+    waiting: VecDeque<u8>,
+    /// Those that haven't answered, in the order in which they were asked; and whether their time is over.
+    open: Vec<(u8, bool)>,
+    /// Since when nobody else was asked.
+    since: Instant,
+    /// Nobody who was asked gave another answer than none.
+    only_silence: bool,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking { waiting: VecDeque::new(), open: Vec::new(), since: Instant::now(), only_silence: true }
+    }
+}
+
+impl Asking {
+    fn next(&mut self) -> Option<u8> {
+        let slot = self.waiting.pop_front()?;
+        self.open.push((slot, false));
+        self.since = Instant::now();
+        Some(slot)
+    }
+
+    fn patience_is_over(&mut self) {
+        self.open.iter_mut().for_each(|(_, late)| *late = true);
+        self.since = Instant::now();
+    }
+
+    /// A slot gave what was asked for; which slots are late by now, that were asked before it. Where the line is slow, they aren't:
+    /// then whoever was asked first answers first.
+    fn answered(&mut self, slot: u8) -> Vec<u8> {
+        let Some(index) = self.open.iter().position(|(open, _)| *open == slot) else { return Vec::new() };
+        let before: Vec<(u8, bool)> = self.open.drain(..=index).collect();
+        let (late, in_time): (Vec<_>, Vec<_>) = before.into_iter().partition(|(open, late)| *late && *open != slot);
+        self.open.splice(0..0, in_time.into_iter().filter(|(open, _)| *open != slot));
+        late.into_iter().map(|(slot, _)| slot).collect()
+    }
+
+    fn failed(&mut self, slot: u8, silent: bool) {
+        self.open.retain(|(open, _)| *open != slot);
+        self.only_silence &= silent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_asked_before_and_is_silent_is_late_and_nobody_else() {
+        let mut asking = Asking { waiting: [4, 5, 6, 7].into(), ..Asking::default() };
+        asking.next();
+        asking.next();
+        assert!(asking.answered(5).is_empty(), "nobody's time is over");
+        asking.patience_is_over();
+        asking.next();
+        asking.next();
+        assert_eq!(asking.answered(6), [4]);
+        assert!(asking.answered(7).is_empty(), "once is enough");
+        assert_eq!(asking.next(), None);
+        assert!(asking.only_silence);
+        asking.failed(4, true);
+        assert!(asking.only_silence);
+        asking.failed(4, false);
+        assert!(!asking.only_silence);
     }
 }

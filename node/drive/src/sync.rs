@@ -3,7 +3,11 @@
 //! What differs between a folder on disk and a directory of a drive.
 //!
 //! Size and time are compared first; where the sizes agree and the times don't, the content decides, by the file's commitment:
-//! a file that was only touched is not sent again. Symbolic links and special files are left out, and counted.
+//! a file that was only touched is not sent again, and its time and mode follow. Symbolic links and special files are left out, and
+//! counted.
+//!
+//! # Correctness
+//! What can't be looked at is neither copied nor taken for something that isn't there: whatever the other side has of it stays.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,8 +21,12 @@ use crate::{
     frame::Commitment,
     manifest::{Entry, FileEntry, Tree, ENTRIES_MAX},
     path::DrivePath,
+    upload::LeftOut,
     DriveError,
 };
+
+/// Permission bits that are compared: a drive says nothing of whose a file is.
+const MODE_MASK: u16 = 0o777;
 
 /// A file on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +48,29 @@ pub struct LocalTree {
     pub files: BTreeMap<DrivePath, LocalFile>,
     /// Folders.
     pub folders: Vec<DrivePath>,
-    /// What was left out: links, devices, sockets.
+    /// What was left out: links, devices, sockets, unfinished downloads.
     pub skipped: Vec<PathBuf>,
+    /// What can't be read, or has a name that no path in a drive can have.
+    pub left_out: Vec<LeftOut>,
+    /// Places of which nobody knows what is there, with all that is below them: left out, or excluded.
+    pub unseen: BTreeSet<DrivePath>,
+}
+
+impl LocalTree {
+    /// Whether nobody knows what is at a place: nothing follows from its not being there.
+    pub fn is_unseen(&self, path: &DrivePath) -> bool {
+        if self.unseen.is_empty() {
+            return false;
+        }
+        let mut at = Some(path.clone());
+        while let Some(place) = at.filter(|place| !place.is_top()) {
+            if self.unseen.contains(&place) {
+                return true;
+            }
+            at = place.parent();
+        }
+        false
+    }
 }
 
 /// Names of our own unfinished downloads.
@@ -70,35 +99,33 @@ pub fn local_file(path: &Path) -> Result<Option<LocalFile>, DriveError> {
 /// Everything below a folder.
 ///
 /// # Errors
-/// Those of the disk; a name that no path in a drive can have.
+/// The folder itself can't be read; more is in it than a drive can have. What else can't be read is left out.
 pub fn scan(folder: &Path) -> Result<LocalTree, DriveError> {
+    scan_without(folder, &|_| false)
+}
+
+/// The same without what is excluded, and all that is below that.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_without(folder: &Path, excluded: &dyn Fn(&DrivePath) -> bool) -> Result<LocalTree, DriveError> {
     let mut found = LocalTree::default();
     let mut open = vec![(folder.to_path_buf(), DrivePath::top())];
     while let Some((at, below)) = open.pop() {
-        let shown = at.display().to_string();
-        let entries = fs::read_dir(&at).map_err(DriveError::io(shown.clone()))?;
-        for entry in entries {
-            let entry = entry.map_err(DriveError::io(shown.clone()))?;
-            let path = entry.path();
-            let kind = entry.file_type().map_err(DriveError::io(path.display().to_string()))?;
-            let Some(name) = entry.file_name().to_str().map(String::from) else {
-                let error = std::io::Error::other("its name is not UTF-8; rename it");
-                return Err(DriveError::Io { what: path.display().to_string(), error });
-            };
-            if is_part(&name) {
+        let entries = match fs::read_dir(&at) {
+            Ok(entries) => entries,
+            Err(error) if below.is_top() => {
+                return Err(DriveError::Io { what: at.display().to_string(), error });
+            },
+            Err(error) => {
+                found.leave_out(at, Some(&below), &error);
                 continue;
-            }
-            let place = || below.join(&name).map_err(|error| DriveError::LocalName { folder: shown.clone(), error });
-            if kind.is_dir() {
-                let place = place()?;
-                found.folders.push(place.clone());
-                open.push((path, place));
-            } else if kind.is_file() {
-                if let Some(file) = local_file(&path)? {
-                    found.files.insert(place()?, file);
-                }
-            } else {
-                found.skipped.push(path);
+            },
+        };
+        for entry in entries {
+            match entry {
+                Ok(entry) => found.add(&entry, &below, excluded, &mut open),
+                Err(error) => found.leave_out(at.clone(), Some(&below), &error),
             }
             if found.files.len() + found.folders.len() > ENTRIES_MAX {
                 return Err(crate::manifest::TreeError::TooMany.into());
@@ -109,11 +136,66 @@ pub fn scan(folder: &Path) -> Result<LocalTree, DriveError> {
     Ok(found)
 }
 
+impl LocalTree {
+    fn leave_out(&mut self, path: PathBuf, place: Option<&DrivePath>, reason: &dyn std::fmt::Display) {
+        self.unseen.extend(place.cloned());
+        self.left_out.push(LeftOut { path, reason: reason.to_string() });
+    }
+
+    /// Adds what a folder has; folders in it come to what is open.
+    fn add(
+        &mut self,
+        entry: &fs::DirEntry,
+        below: &DrivePath,
+        excluded: &dyn Fn(&DrivePath) -> bool,
+        open: &mut Vec<(PathBuf, DrivePath)>,
+    ) {
+        let path = entry.path();
+        let Some(name) = entry.file_name().to_str().map(String::from) else {
+            return self.leave_out(path, None, &"its name is not UTF-8; rename it");
+        };
+        let place = match below.join(&name) {
+            Ok(place) => place,
+            Err(error) => return self.leave_out(path, None, &error),
+        };
+        if excluded(&place) {
+            self.unseen.insert(place);
+            return;
+        }
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) => return self.leave_out(path, Some(&place), &error),
+        };
+        if is_part(&name) && kind.is_file() {
+            self.skipped.push(path);
+            return;
+        }
+        if kind.is_dir() {
+            self.folders.push(place.clone());
+            open.push((path, place));
+        } else if kind.is_file() {
+            match local_file(&path) {
+                Ok(Some(file)) => {
+                    self.files.insert(place, file);
+                },
+                Ok(None) => self.skipped.push(path),
+                // It came and went: it isn't there.
+                Err(DriveError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {},
+                Err(error) => self.leave_out(path, Some(&place), &error),
+            }
+        } else {
+            self.skipped.push(path);
+        }
+    }
+}
+
 /// What to do so that one side becomes like the other. Paths are relative.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Files to copy.
     pub copy: Vec<DrivePath>,
+    /// Files with the same content, and another time or mode.
+    pub touch: Vec<DrivePath>,
     /// Directories to make.
     pub make: Vec<DrivePath>,
     /// What only the target has, deepest first.
@@ -125,42 +207,108 @@ pub struct Difference {
 impl Difference {
     /// Adds what a later comparison found; what was alike then is what is alike.
     pub fn add(&mut self, later: &Difference) {
-        for (all, more) in
-            [(&mut self.copy, &later.copy), (&mut self.make, &later.make), (&mut self.extra, &later.extra)]
-        {
+        for (all, more) in [
+            (&mut self.copy, &later.copy),
+            (&mut self.touch, &later.touch),
+            (&mut self.make, &later.make),
+            (&mut self.extra, &later.extra),
+        ] {
             let known: BTreeSet<DrivePath> = all.iter().cloned().collect();
             all.extend(more.iter().filter(|path| !known.contains(path)).cloned());
         }
         self.same = later.same;
     }
+
+    /// Leaves out what is excluded; directories of it stay.
+    pub fn exclude(&mut self, excluded: &dyn Fn(&DrivePath) -> bool) {
+        for paths in [&mut self.copy, &mut self.touch, &mut self.make] {
+            paths.retain(|path| !excluded(path));
+        }
+        self.keep(excluded);
+    }
+
+    /// Removes nothing that is to be kept, nor what that lies in.
+    fn keep(&mut self, kept: &dyn Fn(&DrivePath) -> bool) {
+        let mut above = BTreeSet::new();
+        for path in self.extra.iter().filter(|path| kept(path)) {
+            let mut at = path.parent();
+            while let Some(parent) = at.filter(|parent| !parent.is_top()) {
+                at = parent.parent();
+                above.insert(parent);
+            }
+        }
+        self.extra.retain(|path| !kept(path) && !above.contains(path));
+    }
+}
+
+/// How a file on disk and one of a drive compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// In all.
+    Same,
+    /// The content is the same; time or mode isn't.
+    Touched,
+    /// The content isn't the same.
+    Different,
+}
+
+/// What of two files is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compare {
+    /// Size and time; the content where the sizes agree and the times don't.
+    #[default]
+    Quick,
+    /// The content, wherever the sizes agree.
+    Content,
 }
 
 /// Whether a file on disk and one of a drive are alike.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn alike(local: &LocalFile, stored: &FileEntry) -> Result<bool, DriveError> {
+pub fn alike(local: &LocalFile, stored: &FileEntry, compare: Compare) -> Result<Likeness, DriveError> {
     if local.size != stored.size {
-        return Ok(false);
+        return Ok(Likeness::Different);
     }
-    if local.modified_ms == stored.modified_ms {
-        return Ok(true);
+    let same_time = local.modified_ms == stored.modified_ms;
+    if !same_time || compare == Compare::Content {
+        let read = |path: &Path| Commitment::of_reader(File::open(path)?, &stored.key);
+        let read = read(&local.path).map_err(DriveError::io(local.path.display().to_string()))?;
+        if read != stored.commitment {
+            return Ok(Likeness::Different);
+        }
     }
-    let read = |path: &Path| Commitment::of_reader(File::open(path)?, &stored.key);
-    Ok(read(&local.path).map_err(DriveError::io(local.path.display().to_string()))? == stored.commitment)
+    let same_mode = local.mode & MODE_MASK == stored.mode & MODE_MASK;
+    Ok(if same_time && same_mode { Likeness::Same } else { Likeness::Touched })
 }
 
-/// What to do for the directory `at` of a drive to become like a folder.
+/// What to do for the directory `at` of a drive to become like a folder. What can't be read is left out of both.
 ///
 /// # Errors
-/// Those of the disk.
-pub fn to_drive(local: &LocalTree, tree: &Tree, at: &DrivePath) -> Result<Difference, DriveError> {
+/// A path is too long.
+pub fn to_drive(
+    local: &mut LocalTree,
+    tree: &Tree,
+    at: &DrivePath,
+    compare: Compare,
+) -> Result<Difference, DriveError> {
     let mut difference = Difference::default();
+    let mut unread = Vec::new();
     for (path, file) in &local.files {
-        match tree.get(&at.join(path.as_str())?) {
-            Some(Entry::File(stored)) if alike(file, stored)? => difference.same += 1,
-            _ => difference.copy.push(path.clone()),
+        let Some(Entry::File(stored)) = tree.get(&at.join(path.as_str())?) else {
+            difference.copy.push(path.clone());
+            continue;
+        };
+        match alike(file, stored, compare) {
+            Ok(Likeness::Same) => difference.same += 1,
+            Ok(Likeness::Touched) => difference.touch.push(path.clone()),
+            Ok(Likeness::Different) => difference.copy.push(path.clone()),
+            Err(error) => unread.push((path.clone(), file.path.clone(), error)),
         }
+    }
+    for (place, path, error) in unread {
+        local.files.remove(&place);
+        local.leave_out(path, Some(&place), &error);
     }
     for path in &local.folders {
         if !tree.is_directory(&at.join(path.as_str())?) {
@@ -178,22 +326,31 @@ pub fn to_drive(local: &LocalTree, tree: &Tree, at: &DrivePath) -> Result<Differ
         }
     }
     difference.extra.reverse();
+    difference.keep(&|path| local.is_unseen(path));
     Ok(difference)
 }
 
-/// What to do for a folder to become like the directory `at` of a drive.
+/// What to do for a folder to become like the directory `at` of a drive. Where the folder can't be looked at, nothing.
 ///
 /// # Errors
-/// Those of the disk.
-pub fn to_local(local: &LocalTree, tree: &Tree, at: &DrivePath) -> Result<Difference, DriveError> {
+/// A path is too long.
+pub fn to_local(local: &LocalTree, tree: &Tree, at: &DrivePath, compare: Compare) -> Result<Difference, DriveError> {
     let mut difference = Difference::default();
     let mut wanted = BTreeMap::new();
     for (path, entry) in tree.below(at) {
         let path = relative(at, path)?;
+        if local.is_unseen(&path) {
+            continue;
+        }
         match entry {
             Entry::File(stored) => match local.files.get(&path) {
-                Some(file) if alike(file, stored)? => difference.same += 1,
-                _ => difference.copy.push(path.clone()),
+                // What can't be read is replaced.
+                Some(file) => match alike(file, stored, compare).unwrap_or(Likeness::Different) {
+                    Likeness::Same => difference.same += 1,
+                    Likeness::Touched => difference.touch.push(path.clone()),
+                    Likeness::Different => difference.copy.push(path.clone()),
+                },
+                None => difference.copy.push(path.clone()),
             },
             Entry::Directory { .. } if local.folders.binary_search(&path).is_err() => {
                 difference.make.push(path.clone())
@@ -207,6 +364,7 @@ pub fn to_local(local: &LocalTree, tree: &Tree, at: &DrivePath) -> Result<Differ
     difference.extra.extend(local.folders.iter().filter(|path| extra(path, false)).cloned());
     difference.extra.sort();
     difference.extra.reverse();
+    difference.keep(&|path| local.is_unseen(path));
     Ok(difference)
 }
 
@@ -215,71 +373,4 @@ fn relative(at: &DrivePath, path: &DrivePath) -> Result<DrivePath, DriveError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manifest::{Change, Segment};
-
-    fn path(text: &str) -> DrivePath {
-        DrivePath::parse(text).expect("a path")
-    }
-
-    fn stored(content: &[u8], modified_ms: i64) -> FileEntry {
-        let key = [8; 32];
-        let commitment = Commitment::of_reader(content, &key).expect("in memory");
-        FileEntry { size: content.len() as u64, modified_ms, mode: 0o644, key, commitment, stripe: 0, offset: 0 }
-    }
-
-    #[test]
-    fn a_name_that_no_drive_has_is_told_with_its_folder() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let inner = folder.path().join("inner");
-        fs::create_dir(&inner).expect("made");
-        fs::write(inner.join("a\nb"), b"").expect("written");
-        let error = scan(folder.path()).expect_err("a line break").to_string();
-        assert!(error.contains(&*inner.to_string_lossy()) && error.contains("control character"), "{error}");
-    }
-
-    #[test]
-    fn both_directions_see_what_differs() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, content: &[u8]| {
-            let to = folder.path().join(name);
-            fs::create_dir_all(to.parent().expect("below")).expect("made");
-            fs::write(&to, content).expect("written");
-            local_file(&to).expect("there").expect("a file").modified_ms
-        };
-        let same_ms = write("same", b"1");
-        write("touched", b"2");
-        write("changed", b"3");
-        write("longer", b"44");
-        write("sub/new", b"5");
-        write(".cairn-00.part", b"unfinished");
-        fs::create_dir(folder.path().join("empty")).expect("made");
-        std::os::unix::fs::symlink("same", folder.path().join("link")).expect("made");
-
-        let (mut tree, mut changed) = (Tree::default(), Segment::default());
-        for (name, file) in [
-            ("in/same", stored(b"1", same_ms)),
-            ("in/touched", stored(b"2", 1)),
-            ("in/changed", stored(b"x", 1)),
-            ("in/longer", stored(b"4", 1)),
-            ("in/gone/deep", stored(b"6", 1)),
-            ("outside", stored(b"7", 1)),
-        ] {
-            tree.apply(Change::Put(path(name), file), &mut changed).expect("fits");
-        }
-        let local = scan(folder.path()).expect("there");
-        assert_eq!(local.skipped.len(), 1);
-        let paths = |list: &[&str]| list.iter().map(|text| path(text)).collect::<Vec<_>>();
-
-        let up = to_drive(&local, &tree, &path("in")).expect("compared");
-        assert_eq!(up.copy, paths(&["changed", "longer", "sub/new"]));
-        assert_eq!(up.make, paths(&["empty", "sub"]));
-        assert_eq!((up.extra, up.same), (paths(&["gone/deep", "gone"]), 2));
-
-        let down = to_local(&local, &tree, &path("in")).expect("compared");
-        assert_eq!(down.copy, paths(&["changed", "gone/deep", "longer"]));
-        assert_eq!((down.make, down.same), (paths(&["gone"]), 2));
-        assert_eq!(down.extra, paths(&["sub/new", "sub", "empty"]));
-    }
-}
+mod tests;

@@ -20,6 +20,7 @@ pub(crate) mod produce;
 mod slot;
 
 pub use journal::Journal;
+pub use produce::LeftOut;
 
 /// What an upload tells of its progress.
 #[derive(Clone, Debug, PartialEq, Eq)]

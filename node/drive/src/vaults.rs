@@ -15,8 +15,14 @@ use futures::future::BoxFuture;
 
 use crate::chain::{DriveState, VaultPlace};
 
-/// How long a vault that couldn't be reached isn't tried again.
+/// How long a vault that couldn't be reached isn't tried again, and one that failed is the last to be asked; that doubles with each
+/// failure in a row, up to [`REST_DOUBLINGS_MAX`] times.
 const REST: Duration = Duration::from_secs(5);
+const REST_DOUBLINGS_MAX: u32 = 4;
+/// Reads of fewer bytes say how far a vault is, and not how quick.
+pub(crate) const PACE_BYTES_MIN: u64 = 256 << 10;
+/// How long vaults that answered before are waited for when none answers any more.
+const OUTAGE_MAX: Duration = Duration::from_secs(90);
 /// Weight of the newest measurement in the mean, as one part in so many.
 const MEAN_PARTS: u64 = 4;
 
@@ -24,6 +30,11 @@ const MEAN_PARTS: u64 = 4;
 pub trait Network: Send + Sync {
     /// Connects to a vault; whoever answers is it, by its service key.
     fn connect(&self, vault: &VaultPlace) -> BoxFuture<'_, Result<Connection, WireError>>;
+
+    /// How long a transfer that has begun waits when no vault answers any more: an outage of the line, most likely.
+    fn outage_max(&self) -> Duration {
+        OUTAGE_MAX
+    }
 }
 
 /// TCP, to the addresses that vaults registered.
@@ -67,6 +78,8 @@ pub struct Vaults {
     network: Arc<dyn Network>,
     slots: Vec<Option<Slot>>,
     failures: Mutex<Vec<Failure>>,
+    /// When a vault gave something the last time.
+    answered: Mutex<Option<Instant>>,
 }
 
 struct Slot {
@@ -78,6 +91,18 @@ struct Slot {
     open: AtomicU32,
     /// Failures since the last success.
     failed: AtomicU32,
+    /// When the last of them was.
+    failed_at: Mutex<Option<Instant>>,
+}
+
+impl Slot {
+    /// Whether its last answer was a failure, and not long ago.
+    fn is_failing(&self) -> bool {
+        let failed = self.failed.load(Ordering::Relaxed);
+        let rest = REST * (1 << failed.saturating_sub(1).min(REST_DOUBLINGS_MAX));
+        let at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        failed > 0 && at.is_none_or(|at| at.elapsed() < rest)
+    }
 }
 
 #[derive(Default)]
@@ -95,9 +120,10 @@ impl Vaults {
             pace_ms: AtomicU64::new(0),
             open: AtomicU32::new(0),
             failed: AtomicU32::new(0),
+            failed_at: Mutex::default(),
         };
         let slots = drive.slots.iter().map(|place| place.vault.as_ref().map(slot)).collect();
-        Vaults { network, slots, failures: Mutex::default() }
+        Vaults { network, slots, failures: Mutex::default(), answered: Mutex::default() }
     }
 
     /// The vault of a slot, if it has one.
@@ -139,21 +165,28 @@ impl Vaults {
 
     /// Slots that have a vault, the best to read from first: those that answer, that have little to do, and are quick.
     pub fn by_promise(&self) -> Vec<u8> {
-        let mut order: Vec<(u64, u8)> = Vec::new();
+        let mut order: Vec<(bool, u64, u8)> = Vec::new();
         for (index, slot) in self.slots.iter().enumerate() {
             let (Some(slot), Ok(index)) = (slot, u8::try_from(index)) else { continue };
             let pace = slot.pace_ms.load(Ordering::Relaxed).max(1);
             let open = u64::from(slot.open.load(Ordering::Relaxed));
             let failed = u64::from(slot.failed.load(Ordering::Relaxed).min(20));
-            order.push(((pace * (open + 1)) << failed, index));
+            // Who fails comes last, however quick it was, or whatever it would be: nothing may be known of it.
+            order.push((slot.is_failing(), (pace * (open + 1)) << failed, index));
         }
         order.sort_unstable();
-        order.into_iter().map(|(_, slot)| slot).collect()
+        order.into_iter().map(|(_, _, slot)| slot).collect()
     }
 
-    /// Whether the vault's last answer was a failure.
+    /// Whether the vault's last answer was a failure, and not long ago.
     pub(crate) fn is_failing(&self, slot: u8) -> bool {
-        self.slot(slot).is_some_and(|slot| slot.failed.load(Ordering::Relaxed) > 0)
+        self.slot(slot).is_some_and(Slot::is_failing)
+    }
+
+    /// Whether vaults answered, and not so long ago that nobody would wait for them any more.
+    pub(crate) fn is_outage(&self) -> bool {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.is_some_and(|at| at.elapsed() < self.network.outage_max())
     }
 
     /// The mean milliseconds for a MiB, of the vaults that were read from; `None` before that.
@@ -176,18 +209,23 @@ impl Vaults {
     /// Notes that a vault gave so many bytes in a time.
     pub(crate) fn gave(&self, slot: u8, bytes: usize, took: Duration) {
         let Some(slot) = self.slot(slot) else { return };
+        slot.failed.store(0, Ordering::Relaxed);
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        if (bytes as u64) < PACE_BYTES_MIN {
+            return;
+        }
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).min(600_000);
         let ms = (took_ms << 20).checked_div(bytes as u64).unwrap_or(took_ms).max(1);
         let before = slot.pace_ms.load(Ordering::Relaxed);
         let mean = if before == 0 { ms } else { (before * (MEAN_PARTS - 1) + ms) / MEAN_PARTS };
         slot.pace_ms.store(mean.max(1), Ordering::Relaxed);
-        slot.failed.store(0, Ordering::Relaxed);
     }
 
     /// Notes that a vault didn't do what it should. Each vault's first few failures are kept for the report.
     pub(crate) fn failed(&self, slot: u8, reason: impl Into<String>) {
         let Some(found) = self.slot(slot) else { return };
         found.failed.fetch_add(1, Ordering::Relaxed);
+        *found.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let failure = Failure { slot, vault: found.place.account, reason: reason.into() };
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.iter().filter(|known| known.slot == slot).count() < 3 && !failures.contains(&failure) {

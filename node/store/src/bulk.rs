@@ -47,6 +47,15 @@ pub trait Bulk: Send + Sync + 'static {
     /// # Errors
     /// Of the system.
     fn create(&self, at: SlotAt) -> io::Result<Arc<dyn BulkLog>>;
+    /// Makes a log of `bytes` again of which [`open`](Self::open) found none. What is left of it elsewhere stays; the rest reads as
+    /// the end of the log, or as zeros.
+    ///
+    /// # Errors
+    /// Of the system.
+    fn create_again(&self, at: SlotAt, bytes: u64) -> io::Result<Arc<dyn BulkLog>> {
+        let _ = bytes;
+        self.create(at)
+    }
     /// Opens a log.
     ///
     /// # Errors

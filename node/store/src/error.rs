@@ -69,6 +69,18 @@ pub enum StoreError {
     /// The index can't be written; nothing more is taken.
     #[error("the index can't be written: check the disk, and start again")]
     Failed,
+    /// There are logs that the index doesn't know: it was lost, or is an older one.
+    #[error("{logs} logs of shards are there that the index doesn't know: it was lost, or another one is in its place; nothing was removed")]
+    IndexLost {
+        /// How many.
+        logs: usize,
+    },
+    /// Of all the logs that the index knows none is there: most likely their disk isn't.
+    #[error("the index knows {logs} logs of shards, and none of them is there; nothing was made anew")]
+    LogsLost {
+        /// How many.
+        logs: usize,
+    },
     /// The shards are somewhere else than the store was opened for.
     #[error("the shards of this store are {0}")]
     Elsewhere(String),

@@ -9,6 +9,7 @@
 //! r slot                    the last receipt and its signature
 //! f slot                    Range: peaks of what was given up of a log that another vault has
 //! v name                    a named value
+//! x slot                    its log is being removed
 //! ```
 //! Numbers in keys are big-endian, so that a slot's leaves lie in order.
 
@@ -28,6 +29,7 @@ const NODE: u8 = b'n';
 const RECEIPT: u8 = b'r';
 const FRONT: u8 = b'f';
 const VALUE: u8 = b'v';
+const REMOVING: u8 = b'x';
 /// Bytes of writes that are kept in memory before they go to a table; twice that at most.
 const BUFFER_BYTES: usize = 8 << 20;
 
@@ -121,6 +123,17 @@ impl Index {
         Ok(found)
     }
 
+    /// Logs whose removal was begun; it may have been interrupted.
+    pub fn removing(&self) -> Result<Vec<SlotAt>, StoreError> {
+        let mut found = Vec::new();
+        for entry in self.db.iterator(IteratorMode::From(&[REMOVING], Direction::Forward)) {
+            let (key, _) = entry?;
+            let Some(at) = key.strip_prefix(&[REMOVING]).and_then(slot_of) else { break };
+            found.push(at);
+        }
+        Ok(found)
+    }
+
     pub fn receipt(&self, at: SlotAt) -> Result<Option<(Receipt, [u8; 64])>, StoreError> {
         self.get(&slot_key(RECEIPT, at))
     }
@@ -194,6 +207,17 @@ impl Changes {
         self.forget_from(at, 0);
         self.0.delete(slot_key(HEAD, at));
         self.0.delete(slot_key(RECEIPT, at));
+        self.removed(at);
+    }
+
+    /// Notes that a log's bytes are about to be removed: nothing else may remove bytes that the index doesn't know.
+    pub fn removing(&mut self, at: SlotAt) {
+        self.0.put(slot_key(REMOVING, at), []);
+    }
+
+    /// Its bytes are removed, or it is there again.
+    pub fn removed(&mut self, at: SlotAt) {
+        self.0.delete(slot_key(REMOVING, at));
     }
 
     pub fn forget_front(&mut self, at: SlotAt) {

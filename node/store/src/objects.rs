@@ -251,7 +251,15 @@ impl ObjectDisk {
 impl Bulk for ObjectDisk {
     fn create(&self, at: SlotAt) -> io::Result<Arc<dyn BulkLog>> {
         self.remove(at)?;
-        let log = ObjectLog::create(Arc::clone(&self.shared), at)?;
+        let log = ObjectLog::create(Arc::clone(&self.shared), at, 0)?;
+        fs::File::open(&self.shared.folder)?.sync_all()?;
+        self.logs().insert(at, Arc::downgrade(&log));
+        Ok(log)
+    }
+
+    fn create_again(&self, at: SlotAt, bytes: u64) -> io::Result<Arc<dyn BulkLog>> {
+        // Its objects stay: only what wasn't one yet is gone.
+        let log = ObjectLog::create(Arc::clone(&self.shared), at, bytes / self.shared.segment_bytes)?;
         fs::File::open(&self.shared.folder)?.sync_all()?;
         self.logs().insert(at, Arc::downgrade(&log));
         Ok(log)

@@ -36,6 +36,11 @@ impl Head {
         self.committed_leaves.max(self.sealed_leaves)
     }
 
+    /// Whether shards are there that weren't given up.
+    pub(crate) fn has_shards(&self) -> bool {
+        self.range.units() > self.trimmed_units
+    }
+
     /// Bytes of the log, those given up included: where the next shard goes.
     pub(crate) fn bytes(&self) -> u64 {
         self.range.units().saturating_mul(UNIT_BYTES as u64)

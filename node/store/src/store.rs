@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -10,7 +10,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use cairn_primitives::storage::{NodeAt, Range, SlotAt};
+use cairn_primitives::storage::{NodeAt, Range, SlotAt, UNIT_BYTES};
 
 use crate::{
     commit::{Job, Writer},
@@ -43,11 +43,14 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// Bytes of memory for the index.
     pub cache_bytes: usize,
+    /// Opens a store that has lost its index, or all of its logs: what the index doesn't know is removed, what is gone is made anew.
+    /// Only the operator can know that this is right.
+    pub accept_loss: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { reserve_bytes: 256 << 20, cache_bytes: 32 << 20 }
+        Options { reserve_bytes: 256 << 20, cache_bytes: 32 << 20, accept_loss: false }
     }
 }
 
@@ -117,20 +120,17 @@ impl Store {
     /// Opens a store whose index is in a folder, and whose bytes are somewhere else.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`]; [`StoreError::IndexLost`] and [`StoreError::LogsLost`], unless the loss is accepted.
     pub fn with_bulk(folder: &Path, bulk: Box<dyn Bulk>, options: Options) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(StoreError::io("the store's folder"))?;
         let index = Arc::new(Index::open(&folder.join("index"), options.cache_bytes)?);
+        let heads = index.heads()?;
+        finish_removals(&*bulk, &index, &heads)?;
+        check_losses(&*bulk, &heads, options.accept_loss)?;
         let mut slots = BTreeMap::new();
-        for (at, head) in index.heads()? {
+        for (at, head) in heads {
             recover(&*bulk, &index, at, &head)?;
             slots.insert(at, Arc::new(Slot::new(at, head)));
-        }
-        for at in bulk.list().map_err(StoreError::io("the list of logs"))? {
-            if !slots.contains_key(&at) {
-                // Its removal, or its making, was interrupted.
-                bulk.remove(at).map_err(StoreError::io("a log without an entry"))?;
-            }
         }
         let failed = Arc::new(AtomicBool::new(false));
         let (sender, jobs) = mpsc::channel();
@@ -179,8 +179,7 @@ impl Store {
             range: front,
             ..Head::default()
         };
-        log.set_length(head.bytes()).map_err(StoreError::io("a new log"))?;
-        let made = head.clone();
+        let (made, bytes) = (head.clone(), head.bytes());
         self.change(move |writer| {
             let mut changes = Changes::default();
             changes.forget(at);
@@ -190,6 +189,8 @@ impl Store {
             changes.head(at, &made);
             writer.write(changes)
         })?;
+        // After the index knows it: until then it is empty, and can be removed without a loss if this is interrupted.
+        log.set_length(bytes).map_err(StoreError::io("a new log"))?;
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         slots.insert(at, Arc::new(Slot::new(at, head)));
         Ok(())
@@ -204,6 +205,7 @@ impl Store {
         self.change(move |writer| {
             let mut changes = Changes::default();
             changes.forget(at);
+            changes.removing(at);
             writer.write(changes)?;
             let mut state = slot.state();
             (state.removed, state.log) = (true, None);
@@ -321,18 +323,60 @@ fn places(leaves: u64) -> impl Iterator<Item = NodeAt> {
     heights.map(move |height| NodeAt { height, index: (leaves >> height) - 1 })
 }
 
+/// Ends removals of logs that were interrupted.
+fn finish_removals(bulk: &dyn Bulk, index: &Index, heads: &[(SlotAt, Head)]) -> Result<(), StoreError> {
+    let removing = index.removing()?;
+    if removing.is_empty() {
+        return Ok(());
+    }
+    let mut changes = Changes::default();
+    for at in removing {
+        if heads.iter().all(|(known, _)| *known != at) {
+            bulk.remove(at).map_err(StoreError::io("a removed log"))?;
+        }
+        changes.removed(at);
+    }
+    index.write(changes)
+}
+
+/// Whether index and logs belong together, before anything is made or removed.
+///
+/// # Correctness
+/// Bytes that the index doesn't know are removed only if they are fewer than a shard has, as of a log whose making was interrupted, or if
+/// the operator accepts their loss. An index that was lost, or set back to an older one, must not cost the shards: they may be the last copies.
+fn check_losses(bulk: &dyn Bulk, heads: &[(SlotAt, Head)], accepted: bool) -> Result<(), StoreError> {
+    let known: BTreeSet<SlotAt> = heads.iter().map(|(at, _)| *at).collect();
+    let there: BTreeSet<SlotAt> = bulk.list().map_err(StoreError::io("the list of logs"))?.into_iter().collect();
+    let is_empty = |at: SlotAt| bulk.open(at).and_then(|log| log.length()).is_ok_and(|bytes| bytes < UNIT_BYTES as u64);
+    let (empty, unknown): (Vec<SlotAt>, Vec<SlotAt>) = there.difference(&known).partition(|at| is_empty(**at));
+    if !unknown.is_empty() && !accepted {
+        return Err(StoreError::IndexLost { logs: unknown.len() });
+    }
+    let wanted: Vec<SlotAt> = heads.iter().filter(|(_, head)| head.has_shards()).map(|(at, _)| *at).collect();
+    if !wanted.is_empty() && !accepted && wanted.iter().all(|at| !there.contains(at)) {
+        return Err(StoreError::LogsLost { logs: wanted.len() });
+    }
+    for at in unknown.into_iter().chain(empty) {
+        if accepted {
+            tracing::warn!(drive = at.drive, slot = at.slot, "a log that the index doesn't know is removed");
+        }
+        bulk.remove(at).map_err(StoreError::io("a log without an entry"))?;
+    }
+    Ok(())
+}
+
 /// Makes a log as long as its index says.
 fn recover(bulk: &dyn Bulk, index: &Index, at: SlotAt, head: &Head) -> Result<(), StoreError> {
     let log = match bulk.open(at) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             tracing::error!(drive = at.drive, slot = at.slot, "a log's file is gone; its shards have to be repaired");
-            bulk.create(at)
+            bulk.create_again(at, head.bytes())
         },
         opened => opened,
     };
     let log = log.map_err(StoreError::io("a log"))?;
     let (length, bytes) = (log.length().map_err(StoreError::io("a log's length"))?, head.bytes());
-    if length < bytes {
+    if length < bytes && head.has_shards() {
         tracing::error!(drive = at.drive, slot = at.slot, length, bytes, "a log's file is short: shards are lost");
         // Noted first: once it is as long as ever, nobody can see it.
         let mut changes = Changes::default();

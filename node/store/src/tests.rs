@@ -45,10 +45,15 @@ impl Bench {
     }
 
     fn restart(&mut self) {
+        self.try_restart(false).expect("it opens");
+    }
+
+    fn try_restart(&mut self, accept_loss: bool) -> Result<(), StoreError> {
         self.store = None;
-        let options = Options { reserve_bytes: 1000, ..Options::default() };
+        let options = Options { reserve_bytes: 1000, accept_loss, ..Options::default() };
         let bulk = Box::new(Arc::clone(&self.disk));
-        self.store = Some(Store::with_bulk(self.folder.path(), bulk, options).expect("it opens"));
+        self.store = Some(Store::with_bulk(self.folder.path(), bulk, options)?);
+        Ok(())
     }
 
     fn append(&self, first: u64, shards: &[Vec<u8>]) -> Result<Range, StoreError> {

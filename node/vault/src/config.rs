@@ -13,6 +13,8 @@ pub struct Config {
     pub status: Option<SocketAddr>,
     /// Bytes of the disk that stay free.
     pub reserve_bytes: u64,
+    /// The store's index, or all of its logs, may be gone: the operator knows, and the vault takes what it had from the others.
+    pub accept_loss: bool,
     /// Where shards are kept as objects, like `s3://bucket/prefix`; none: in the folder.
     pub objects: Option<String>,
     /// What others may take of it.
@@ -30,6 +32,7 @@ impl Config {
             listen: Vec::new(),
             status: None,
             reserve_bytes: store.reserve_bytes,
+            accept_loss: false,
             objects: None,
             limits: Limits::default(),
             pace: Pace::default(),
@@ -89,6 +92,8 @@ pub struct Pace {
     pub scrub_period: Duration,
     /// Before a failed repair is tried again.
     pub repair_retry: Duration,
+    /// For how long nobody may ask for anything before the vault looks whether anybody could.
+    pub unreached_max: Duration,
     /// Blocks for which shards are kept after their slot was lost; none: a period.
     pub lost_grace_blocks: Option<u32>,
     /// Blocks for which what was never committed is kept after the last ticket for it.
@@ -103,6 +108,7 @@ impl Default for Pace {
             watch_retry: Duration::from_secs(60),
             scrub_period: Duration::from_secs(30 * 24 * 3600),
             repair_retry: Duration::from_secs(15),
+            unreached_max: Duration::from_secs(3600),
             lost_grace_blocks: None,
             tail_grace_blocks: 600,
         }

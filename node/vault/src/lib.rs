@@ -27,6 +27,7 @@ mod metrics;
 mod peers;
 mod prover;
 mod random;
+mod reach;
 mod rebuild;
 mod scrubber;
 mod serve;
@@ -38,6 +39,7 @@ pub use chain::{Action, Answer, Chain, ChainError, ClientChain, Held};
 pub use config::{Config, Limits, Pace};
 pub use data::{disk, open_key, DataError, DataFolder, Disk, KEY_FILE, LOCK_FILE, STORE_FOLDER};
 pub use metrics::Metrics;
+pub use reach::reach;
 pub use vault::{StartError, Vault};
 
 #[cfg(test)]

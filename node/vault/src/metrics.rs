@@ -32,6 +32,10 @@ metrics! {
     connections: gauge,
     /// Connections that were refused: too many, or no handshake.
     connections_refused_total: counter,
+    /// Seconds since somebody else asked this vault for something.
+    reached_seconds_ago: gauge,
+    /// Whether nobody has for an hour, and this vault's own addresses don't lead to it.
+    unreachable: gauge,
     /// Requests.
     requests_total: counter,
     /// Requests that were refused.

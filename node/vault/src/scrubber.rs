@@ -88,6 +88,7 @@ impl Scrubber {
         }
         if self.lost_shards() && self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
             self.store.mended()?;
+            tracing::info!("all shards that were lost are back");
         }
         Ok(())
     }
@@ -104,11 +105,19 @@ impl Scrubber {
             // Noted before: two that find the same don't repair it twice.
             failed.insert((at, leaf), now);
         }
+        // Of a log that is lost there are thousands: that it is was told when the store was opened, and is told when all are back.
+        let many = self.lost_shards();
         match self.rebuilder.repair_leaf(at, leaf).await {
             Ok(()) => {
                 add(&self.metrics.repaired_total, 1);
-                tracing::info!(drive = at.drive, slot = at.slot, leaf, "a damaged shard was repaired");
+                match many {
+                    true => tracing::debug!(drive = at.drive, slot = at.slot, leaf, "a lost shard is back"),
+                    false => tracing::info!(drive = at.drive, slot = at.slot, leaf, "a damaged shard was repaired"),
+                }
                 self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(&(at, leaf));
+            },
+            Err(error) if many => {
+                tracing::debug!(drive = at.drive, slot = at.slot, leaf, %error, "a lost shard isn't back yet");
             },
             Err(error) => {
                 tracing::error!(drive = at.drive, slot = at.slot, leaf, %error, "a damaged shard can't be repaired now");

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     known::Known,
     metrics::{add, set, Metrics},
+    reach::Reached,
     Chain, Limits,
 };
 
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub key: Arc<ServiceKey>,
     pub metrics: Arc<Metrics>,
     pub guests: Guests,
+    pub reached: Arc<Reached>,
     /// KiB of shards that may be in memory.
     pub memory: Arc<Semaphore>,
     pub disk: Arc<Semaphore>,
@@ -70,6 +72,7 @@ impl Shared {
     ) -> Self {
         Shared {
             guests: Guests::new(limits),
+            reached: Arc::default(),
             memory: Arc::new(Semaphore::new(limits.bytes_in_flight.max(2 * cairn_wire::frame::BODY_BYTES_MAX) >> 10)),
             disk: Arc::new(Semaphore::new(DISK_AT_ONCE)),
             tickets: Semaphore::new(TICKETS_AT_ONCE),

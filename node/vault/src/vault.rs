@@ -25,6 +25,7 @@ use crate::{
     known::Known,
     peers::Peers,
     prover::{ProveError, Prover},
+    reach::Lookout,
     rebuild::Rebuilder,
     scrubber::{Scrubber, REPAIR_PAUSE},
     serve::{Server, Shared},
@@ -35,6 +36,9 @@ use crate::{
 
 /// Damaged shards that wait to be repaired.
 const DAMAGED_MAX: usize = 256;
+/// How often it is looked whether anybody reaches the vault: so many times in the time that nobody may come, and as often as this.
+const LOOKS: u32 = 4;
+const LOOK_MAX: Duration = Duration::from_secs(60);
 /// Files that may be open: twice what connections, logs and tables take.
 const FILES_WANTED: u64 = 4096;
 
@@ -63,6 +67,14 @@ pub enum StartError {
     /// Another daemon answers at the vault's address, with its key.
     #[error("another daemon runs this vault: one answers at its address with its key, so this folder is a copy")]
     RunsElsewhere,
+    /// The store's folder is there, with nothing in it, and the vault has slots: most likely its disk isn't mounted.
+    #[error("{folder} is empty, and this vault keeps {slots} slots: its disk is most likely not mounted")]
+    StoreEmpty {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// Slots that the chain says it keeps.
+        slots: u32,
+    },
     /// An address can't be listened at.
     #[error("can't listen at {address}: {source}")]
     Listen {
@@ -80,6 +92,15 @@ impl StartError {
             StartError::Data(DataError::InUse(_)) => "stop the other, or give this one its own folder by --data",
             StartError::Data(_) => "mend that, or name the vault's own folder by --data",
             StartError::Store(StoreError::Elsewhere(_)) => "give --objects as it was given before, or leave it out if it was not",
+            StartError::StoreEmpty { .. } | StartError::Store(StoreError::LogsLost { .. }) => {
+                "mount the disk that the shards are on, and start again. If they are lost for good, give --accept-loss once: the vault then takes \
+                 what it had from the others of its groups"
+            },
+            StartError::Store(StoreError::IndexLost { .. }) => {
+                "put the index back that belongs to these logs (the folder `store/index`), and start again. If it is lost for good, give \
+                 --accept-loss once: these logs are removed then, and the vault takes what it had from the others of its groups. Don't do \
+                 that on several vaults at the same time: theirs may be the last copies"
+            },
             StartError::Store(_) => {
                 "see whether the disk is whole and can be written. If the index is beyond repair, move the folder `store` away and keep \
                  the service key: the vault takes what it had from the others of its groups"
@@ -114,6 +135,11 @@ async fn runs_elsewhere(vault: &VaultInfo, genesis: [u8; 32]) -> bool {
         && matches!(tokio::time::timeout(ELSEWHERE_MAX, futures::future::select_ok(answers)).await, Ok(Ok(_)))
 }
 
+/// Whether a folder is there, and nothing is in it: as where a disk is to be mounted.
+fn is_empty_folder(folder: &std::path::Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
 /// How long work at the disk may go on when a vault has stopped, and how often it is looked whether it does.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 const CLOSE_EVERY: Duration = Duration::from_millis(5);
@@ -144,11 +170,15 @@ impl Vault {
         if registered.service_key != key.public() {
             return Err(StartError::OtherKey);
         }
-        // Before the store is opened: what an index doesn't know, opening removes, from a bucket that both have as well.
+        // Before the store is opened: both would write to what they share, such as a bucket.
         if runs_elsewhere(&registered, chain.genesis()).await {
             return Err(StartError::RunsElsewhere);
         }
-        let options = cairn_store::Options { reserve_bytes: config.reserve_bytes, ..Default::default() };
+        let accept_loss = config.accept_loss;
+        if registered.slots > 0 && !accept_loss && is_empty_folder(&data.store()) {
+            return Err(StartError::StoreEmpty { folder: data.store(), slots: registered.slots });
+        }
+        let options = cairn_store::Options { reserve_bytes: config.reserve_bytes, accept_loss, ..Default::default() };
         let (folder, objects) = (data.store(), config.objects.clone());
         let opening = tokio::task::spawn_blocking(move || match objects {
             Some(url) => Store::open_objects(&folder, &url, options),
@@ -220,6 +250,13 @@ impl Vault {
             Arc::clone(&metrics),
             damaged,
         );
+        let lookout = Lookout {
+            chain: Arc::clone(&chain),
+            known: Arc::clone(&known),
+            metrics: Arc::clone(&metrics),
+            reached: Arc::clone(&shared.reached),
+            after: config.pace.unreached_max,
+        };
         let server = Server::start(Arc::new(shared), tls, &config.listen, stopping.clone())
             .await
             .map_err(|(address, source)| StartError::Listen { address, source })?;
@@ -261,6 +298,13 @@ impl Vault {
                 loop {
                     sleep(watcher.pause().await).await;
                     quiet.log("the group isn't watched", watcher.watch().await);
+                }
+            })),
+            tokio::spawn(until(stopping.clone(), async move {
+                let mut quiet = Quiet::default();
+                loop {
+                    sleep((lookout.after / LOOKS).min(LOOK_MAX)).await;
+                    quiet.log("it isn't known whether this vault is reached", lookout.look().await);
                 }
             })),
             tokio::spawn(until(stopping.clone(), scrub(Arc::clone(&scrubber)))),

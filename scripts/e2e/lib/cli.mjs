@@ -6,7 +6,7 @@ import { binary } from './paths.mjs';
 import { seconds } from './wait.mjs';
 
 /** Exit codes that are promised. */
-export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4 };
+export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4, partly: 5 };
 
 /** A user with a home of their own: accounts and configuration are kept below `dir`. */
 export class Cli {

@@ -93,6 +93,27 @@ pub enum Command {
         #[command(flatten)]
         state: StateDir,
     },
+    /// Call a drive that somebody shares with you by a name of your own
+    #[command(after_help = ADD_HELP)]
+    Add {
+        /// Its number
+        drive: u64,
+        /// What to call it
+        name: String,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Forget what this machine knows of a drive: its name, and how far it was
+    #[command(after_help = FORGET_HELP)]
+    Forget {
+        /// Its number
+        drive: u64,
+        /// Take this for the generation that its key has by now
+        #[arg(long, value_name = "N")]
+        key_generation: Option<u32>,
+        #[command(flatten)]
+        state: StateDir,
+    },
     /// Publish the key that others need to share their drives with this account
     PublishKey,
 }
@@ -119,6 +140,20 @@ what is written later once the new owner has shared it with them anew.
 Example:
   cairn drive transfer photos --to bob --account alice";
 
+const ADD_HELP: &str = "\
+Anybody can share a drive with you, and call it what they like. So `drive:` and names mean your own drives; what others share is meant by its
+number, or by the name that you give it here.
+
+Example:
+  cairn drive add 7 annes --account alice";
+
+const FORGET_HELP: &str = "\
+This machine notes how far each drive was, and of which generation its key: a node that shows less is behind, or lies. Forget that if the
+chain was begun anew. --key-generation is for a key that was turned many times since this machine last saw the drive.
+
+Example:
+  cairn drive forget 7";
+
 const TRIM_HELP: &str = "\
 Older versions can't be read any more. Links that were made before end, also those to files that stay: these are moved, and a link
 leads to where a file was. `cairn share --link` makes new ones.
@@ -138,6 +173,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Transfer { drive, to, state } => transfer::transfer(context, &drive, &to, &state).await,
         Command::Close { drive, state } => manage::close(context, &drive, &state).await,
         Command::Default { drive, state } => manage::default(context, &drive, &state).await,
+        Command::Add { drive, name, state } => manage::add(context, drive, &name, &state).await,
+        Command::Forget { drive, key_generation, state } => {
+            manage::forget(context, drive, key_generation, &state).await
+        },
         Command::PublishKey => manage::publish_key(context).await,
     }
 }

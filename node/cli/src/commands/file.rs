@@ -4,6 +4,7 @@
 
 pub mod carry;
 mod change;
+mod exclude;
 mod get;
 mod list;
 mod put;
@@ -18,6 +19,7 @@ use crate::{commands::drive::place::StateDir, context::Context, failure::Result,
 
 /// What to put.
 #[derive(Args, Debug)]
+#[command(override_usage = "cairn put [OPTIONS] <SOURCE>... <DESTINATION>")]
 pub struct Put {
     /// Files and folders on this machine, or - for standard input; then where to: drive:/path
     #[arg(required = true, num_args = 2.., value_name = "SOURCE... DESTINATION")]
@@ -26,16 +28,33 @@ pub struct Put {
     #[arg(long, short)]
     recursive: bool,
     #[command(flatten)]
+    excluded: Excluded,
+    #[command(flatten)]
     state: StateDir,
+}
+
+/// What of a folder isn't meant.
+#[derive(Args, Debug, Default)]
+pub struct Excluded {
+    /// Leave out what fits, like '*.tmp', node_modules or /build; one pattern each time
+    #[arg(long = "exclude", value_name = "PATTERN")]
+    patterns: Vec<String>,
 }
 
 /// Examples of [`Put`].
 pub const PUT_HELP: &str = "\
 Everything is one commit: all of it is there, or nothing. If the command is stopped, the same command goes on where it was.
+What can't be read, is changed each time while it is read, or has a name that a drive can't have is left out and named, and the
+command ends with exit code 5. Symbolic links and special files are left out and named, too. Holes of sparse files are stored as zeros;
+times are kept to the millisecond.
+
+A pattern of --exclude with a slash in it is for paths below the folder, one without for names anywhere in it; * and ? stand for
+anything but a slash, ** for anything.
 
 Examples:
   cairn put photo.jpg drive:/ --account alice
   cairn put -r photos notes.txt photos:/2026/ --account alice
+  cairn put -r project drive:/ --exclude node_modules --exclude '*.o' --account alice
   tar c docs | cairn put - drive:/docs.tar --account alice";
 
 /// What to get.
@@ -58,7 +77,8 @@ pub struct Get {
 
 /// Examples of [`Get`].
 pub const GET_HELP: &str = "\
-A file appears under its name when it is whole and checked. If the command is stopped, the same command goes on where it was.
+A file appears under its name when it is whole and checked. If the command is stopped, the same command goes on where it was: what is there
+already with the same content isn't got again.
 
 Examples:
   cairn get drive:/photo.jpg --account alice
@@ -142,19 +162,30 @@ pub struct Sync {
     from: String,
     /// What becomes like it: the other of the two
     to: String,
-    /// Remove what only the second has
+    /// Remove what only the second has; last, and only if all else was done
     #[arg(long)]
     delete: bool,
+    /// Do nothing at all if more files and folders than this would be removed
+    #[arg(long, value_name = "N", requires = "delete")]
+    max_delete: Option<usize>,
+    /// Compare contents, also where sizes and times agree
+    #[arg(long)]
+    checksum: bool,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    excluded: Excluded,
     #[command(flatten)]
     state: StateDir,
 }
 
 /// Examples of [`Sync`].
 pub const SYNC_HELP: &str = "\
-Sizes and times are compared, and the content where these leave a doubt. Symbolic links are left out.
+Sizes and times are compared, and the content where these leave a doubt. Times and modes follow. Symbolic links are left out. What
+can't be read is left out and named, and nothing is removed for it; the command ends with exit code 5 then. What --exclude names is neither
+copied nor removed. Before --delete removes much, you are asked: everything for an empty folder, or more than half of a directory in a
+drive; and always before it removes files of this machine.
 
 Examples:
   cairn sync photos drive:/photos --account alice
@@ -169,11 +200,11 @@ pub struct Share {
     /// With this account
     #[arg(value_name = "ACCOUNT")]
     with: Option<String>,
-    /// What it may do
-    #[arg(long, value_enum, default_value_t = RoleArg::Reader)]
-    role: RoleArg,
-    /// For how long: 30d, 12h, or the number of a block
-    #[arg(long, value_name = "TIME", requires = "with")]
+    /// What it may do [default: reader]
+    #[arg(long, value_enum, conflicts_with_all = ["link", "public"])]
+    role: Option<RoleArg>,
+    /// For how long: 30d, 12h, or the number of a block; only accounts can be shared with for a time
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["link", "public"])]
     until: Option<String>,
     /// Make a link to what is there now: who has it can read that
     #[arg(long)]
@@ -271,10 +302,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
 pub async fn store_and_link(context: &Context, source: &std::path::Path, place: &str) -> Result<String> {
     let state = || StateDir { state: None };
     let paths = vec![source.display().to_string(), place.to_string()];
-    put::put(context, Put { paths, recursive: false, state: state() }).await?;
+    let excluded = Excluded::default();
+    put::put(context, Put { paths, recursive: false, excluded, state: state() }).await?;
     let place = place.to_string();
-    let args =
-        Share { place, with: None, role: RoleArg::Reader, until: None, link: true, public: false, state: state() };
+    let args = Share { place, with: None, role: None, until: None, link: true, public: false, state: state() };
     let report = share::share(context, args).await?;
     let link = report.json["link"].as_str().map(ToString::to_string);
     link.ok_or_else(|| crate::failure::failed("no link was made", "try again"))

@@ -134,6 +134,10 @@ pub struct Run {
     /// Bytes a second that one address may read, on average
     #[arg(long, value_name = "SIZE", default_value = "32MiB")]
     read_limit: String,
+    /// Start although the store's index, or all of its logs, are gone: logs that the index doesn't know are removed, and what is missing
+    /// is taken from the other vaults. Give this once, and only if they are lost for good
+    #[arg(long)]
+    accept_loss: bool,
     #[command(flatten)]
     data: DataDir,
 }

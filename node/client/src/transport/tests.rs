@@ -213,3 +213,22 @@ fn urls_are_checked() {
         assert_eq!(check_url(bad).expect_err(bad).kind(), crate::ErrorKind::Invalid);
     }
 }
+
+#[test]
+fn an_endpoint_elsewhere_without_encryption_is_exposed() {
+    for (url, exposed) in [
+        ("ws://127.0.0.1:9944", false),
+        ("ws://127.9.9.9", false),
+        ("ws://localhost:9944/path", false),
+        ("ws://node.localhost:9944", false),
+        ("ws://[::1]:9944", false),
+        ("ws://[::ffff:127.0.0.1]:9944", false),
+        ("wss://rpc.example.org", false),
+        ("ws://rpc.example.org:9944", true),
+        ("ws://localhost.example.org", true),
+        ("ws://192.168.1.7:9944", true),
+        ("ws://[2001:db8::1]:9944", true),
+    ] {
+        assert_eq!(is_exposed(url), exposed, "{url}");
+    }
+}

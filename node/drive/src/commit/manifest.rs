@@ -12,11 +12,11 @@ use super::{
     Failed, Plan, Step,
 };
 use crate::{
-    drive::Drive,
+    drive::{Drive, Loaded},
     keys::DriveKey,
     manifest::{
-        merged_levels, Entry, Head, Index, LevelRef, ManifestError, Part, Ranges, Root, RootParts, Segment, StripeRun,
-        Table, Tree,
+        merged_levels, DecodeBudget, Entry, Head, Index, LevelRef, ManifestError, Part, Ranges, Root, RootParts,
+        Segment, StripeRun, Table, Tree, TreeError, SEGMENT_BYTES_MAX,
     },
     page::{self, PageRef, SEALED_OVERHEAD},
     path::DrivePath,
@@ -33,6 +33,10 @@ use crate::{
 const TABLE_BYTES_HERE: usize = 1024;
 /// Bytes of a root page that can be filled with the newest changes.
 const ROOT_BYTES: usize = ShardSize::K4.bytes() - SEALED_OVERHEAD;
+/// Bytes that a file's place can take more than a place of 0.
+const PLACE_BYTES_MAX: usize = 13;
+/// Bytes that the tables of new content may take in a segment: one of them names a MiB of ids, of 4 GiB at least.
+const TABLES_SLACK: usize = 256 << 10;
 /// Encoding around the bytes in a page.
 const PART_OVERHEAD: usize = 8;
 
@@ -112,30 +116,23 @@ impl ManifestWriter<'_> {
         let coding = self.log.coding();
         let mut newest = loaded.newest.clone();
         newest.apply(changed);
-        let bytes = newest.to_bytes(coding).map_err(DriveError::from)?;
+        // With what was removed it may be longer than a segment: then it is merged with everything.
+        let bytes = newest.to_bytes(coding).ok();
         let mut levels: Vec<LevelRef> = loaded.levels.iter().map(|(level, _)| *level).collect();
 
         let around =
             Root::new(parts.clone(), self.ranges_outline()).encoded_size() + levels.encoded_size() + PART_OVERHEAD;
         let mut root_newest = Vec::new();
-        if around + bytes.len() <= ROOT_BYTES && !compact {
-            root_newest = bytes;
-        } else if compact || !newest.is_empty() {
-            let sizes: Vec<u32> = levels.iter().map(|level| level.bytes).collect();
-            let merged = if compact { sizes.len() } else { merged_levels(&sizes, bytes.len()) };
-            let kept = sizes.len() - merged;
-            let mut segment = Segment::default();
-            for (_, level) in &loaded.levels[kept..] {
-                segment.apply(level.clone());
-            }
-            segment.apply(newest);
-            if kept == 0 {
-                forget_dead(&mut segment, tree, coding);
-            }
-            levels.truncate(kept);
-            let bytes = segment.to_bytes(coding).map_err(DriveError::from)?;
-            let page = self.part(&bytes, key).await?;
-            levels.push(LevelRef { page, bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX) });
+        match bytes.filter(|bytes| around + bytes.len() <= ROOT_BYTES && !compact) {
+            Some(bytes) => root_newest = bytes,
+            None if compact || !newest.is_empty() => {
+                let (kept, segment) = merge(loaded, newest, tree, compact, coding);
+                levels.truncate(kept);
+                let bytes = segment.to_bytes(coding).map_err(DriveError::from)?;
+                let page = self.part(&bytes, key).await?;
+                levels.push(LevelRef { page, bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX) });
+            },
+            None => {},
         }
         let ranges = self.ranges(key).await?;
         let mut root = Root::new(parts, ranges);
@@ -241,6 +238,70 @@ impl ManifestWriter<'_> {
         let page = PageRef { stripe: self.log.append(&stripe)?, size: stripe.size, id: stripe.ids[0] };
         self.fan.push(stripe).await?;
         Ok(page)
+    }
+}
+
+/// Merges the newest changes with the levels that they are to be merged with; how many of the older levels stay as they are.
+fn merge(loaded: &Loaded, newest: Segment, tree: &Tree, all: bool, coding: Coding) -> (usize, Segment) {
+    let sizes: Vec<u32> = loaded.levels.iter().map(|(level, _)| level.bytes).collect();
+    let with = |kept: usize| {
+        let mut segment = Segment::default();
+        for (_, level) in &loaded.levels[kept..] {
+            segment.apply(level.clone());
+        }
+        segment.apply(newest.clone());
+        if kept == 0 {
+            forget_dead(&mut segment, tree, coding);
+        }
+        segment
+    };
+    let bytes = newest.to_bytes(coding).map(|bytes| bytes.len());
+    let kept = match bytes {
+        Ok(bytes) if !all => sizes.len() - merged_levels(&sizes, bytes),
+        _ => 0,
+    };
+    let segment = with(kept);
+    // What is gone is named until everything is merged: where that makes it too much, everything is.
+    let levels = || loaded.levels[..kept].iter().map(|(_, level)| level).chain([&segment]);
+    let path_bytes = levels().map(Segment::path_bytes).sum();
+    let entries = levels().map(|level| level.entries.len()).sum();
+    let fits = DecodeBudget::levels().allows(path_bytes, entries) && segment.to_bytes(coding).is_ok();
+    match kept == 0 || fits {
+        true => (kept, segment),
+        false => (0, with(0)),
+    }
+}
+
+/// Whether the manifest can hold what a plan makes of a drive: told before anything is sent. `changed` is what the plan changes,
+/// with `puts` files of which it isn't known yet where they will lie; `tree` is what it makes.
+///
+/// # Errors
+/// [`TreeError::ListTooLong`].
+pub(super) fn check_fits(
+    drive: &Drive,
+    changed: &Segment,
+    puts: usize,
+    tree: &Tree,
+    compact: bool,
+) -> Result<(), TreeError> {
+    let (loaded, coding) = (&drive.loaded, drive.state.coding);
+    let path_bytes: usize = tree.iter().map(|(path, _)| path.as_str().len()).sum();
+    if !DecodeBudget::one().allows(path_bytes, tree.len()) {
+        return Err(TreeError::ListTooLong);
+    }
+    let slack = PLACE_BYTES_MAX * puts + TABLES_SLACK;
+    // Merged, paths share more of their beginnings, and never less.
+    let levels: usize = loaded.levels.iter().map(|(level, _)| level.bytes as usize).sum();
+    let mut newest = loaded.newest.clone();
+    newest.apply(changed.clone());
+    let bytes = newest.to_bytes(coding).map(|bytes| bytes.len());
+    if bytes.is_ok_and(|bytes| levels + bytes + slack <= SEGMENT_BYTES_MAX) {
+        return Ok(());
+    }
+    let (_, segment) = merge(loaded, newest, tree, compact, coding);
+    match segment.to_bytes(coding) {
+        Ok(bytes) if bytes.len() + slack <= SEGMENT_BYTES_MAX => Ok(()),
+        _ => Err(TreeError::ListTooLong),
     }
 }
 

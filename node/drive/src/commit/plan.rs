@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::file_entry;
+use super::{file_entry, manifest::check_fits};
 use crate::{
     contents::Contents,
     drive::Drive,
@@ -112,9 +112,12 @@ impl Put {
             return Ok(false);
         }
         let commitment = match &self.source {
-            PutSource::File(path) => File::open(path)
-                .and_then(|file| Commitment::of_reader(file, &stored.key))
-                .map_err(DriveError::io(path.display().to_string()))?,
+            PutSource::File(path) => {
+                let read = File::open(path).and_then(|file| Commitment::of_reader(file, &stored.key));
+                // What can't be read can't be put again: what the drive has of it is what the command could store.
+                let Ok(read) = read else { return Ok(true) };
+                read
+            },
             PutSource::Bytes(bytes) => {
                 Commitment::of_reader(&bytes[..], &stored.key).map_err(DriveError::io("memory"))?
             },
@@ -158,15 +161,30 @@ impl Plan {
 
     /// Whether the steps can be taken, before anything is sent; and whether they change anything.
     pub(super) fn check(&self, drive: &Drive) -> Result<bool, DriveError> {
-        let nothing = Laid { size: 0, commitment: None, stripe: 0, offset: 0 };
+        let nothing = Laid { size: 0, commitment: None, stripe: 0, offset: 0, left_out: None };
         let moved = self.moved(drive.contents().tree()).len();
         let count = self.puts().count() + moved;
         let (laid, keys) = (vec![nothing; count], vec![[0; 32]; count]);
         let mut tree = drive.contents().tree().clone();
         let mut segment = Segment::default();
         self.apply(&laid, &keys, 0, &mut tree, &mut segment)?;
+        check_fits(drive, &segment, count, &tree, self.compact_before.is_some())?;
+        Ok(self.does_more() || !segment.is_empty())
+    }
+
+    /// Whether it does something besides what its steps change in the drive.
+    pub(super) fn does_more(&self) -> bool {
         let links = self.steps.iter().any(|step| matches!(step, Step::Link(_)));
-        Ok(links || self.name.is_some() || self.compact_before.is_some() || !segment.is_empty())
+        links || self.name.is_some() || self.compact_before.is_some()
+    }
+
+    /// Whether it only makes room, or needs next to none: what is kept free of a drive is kept for it.
+    pub(super) fn only_tidies(&self) -> bool {
+        let tidies = |step: &Step| match step {
+            Step::Put(_) | Step::Link(_) => false,
+            Step::Change(_) => true,
+        };
+        self.steps.iter().all(tidies)
     }
 
     /// Whether all that is put and made is in a drive, as an earlier run of the same command put it there: under the journal's
@@ -229,6 +247,9 @@ impl Plan {
             match step {
                 Step::Put(put) => {
                     let Some((laid, key)) = laid.next() else { break };
+                    if laid.left_out.is_some() {
+                        continue;
+                    }
                     let mut file = file_entry(laid, put, *key);
                     if file.modified_ms == NOW_MS {
                         file.modified_ms = started_ms;

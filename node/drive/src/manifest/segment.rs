@@ -18,6 +18,11 @@ use crate::{
 pub const SEGMENT_BYTES_MAX: usize = 64 << 20;
 /// Entries of a segment, and of a tree, at most.
 pub const ENTRIES_MAX: usize = 1 << 20;
+/// Bytes of all paths of a segment, and of a tree, at most. Paths share their beginnings in the encoded form, and don't in memory.
+pub const PATH_BYTES_SUM_MAX: usize = 128 << 20;
+/// How many times as much all levels of a manifest may have together as one segment: each level is more than twice as large as the next,
+/// so together they have less than twice what the largest has.
+const LEVELS_FACTOR: usize = 2;
 /// Tables of a segment at most.
 const TABLES_MAX: u32 = 1 << 20;
 /// Bytes of a stripe's data at most: eight shards of 256 KiB.
@@ -86,6 +91,43 @@ impl Entry {
     }
 }
 
+/// What the segments that are decoded together may take in memory.
+///
+/// # Correctness
+/// Whoever wrote a manifest may be anybody: of a public drive, of a link, of a drive that was shared. What is decoded is counted before
+/// memory is taken for it, over all segments of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeBudget {
+    path_bytes: usize,
+    entries: usize,
+}
+
+impl DecodeBudget {
+    /// For a segment alone, as behind a link.
+    pub const fn one() -> Self {
+        DecodeBudget { path_bytes: PATH_BYTES_SUM_MAX, entries: ENTRIES_MAX }
+    }
+
+    /// For all levels of a manifest together.
+    pub const fn levels() -> Self {
+        DecodeBudget { path_bytes: LEVELS_FACTOR * PATH_BYTES_SUM_MAX, entries: LEVELS_FACTOR * ENTRIES_MAX }
+    }
+
+    fn take(&mut self, path_bytes: usize) -> Result<(), ManifestError> {
+        let path_bytes = self.path_bytes.checked_sub(path_bytes);
+        let (Some(path_bytes), Some(entries)) = (path_bytes, self.entries.checked_sub(1)) else {
+            return Err(ManifestError("its list of files takes more memory than a drive's may"));
+        };
+        *self = DecodeBudget { path_bytes, entries };
+        Ok(())
+    }
+
+    /// Whether segments with so many bytes of paths and entries in all are within it.
+    pub fn allows(&self, path_bytes: usize, entries: usize) -> bool {
+        path_bytes <= self.path_bytes && entries <= self.entries
+    }
+}
+
 /// What changed: entries that are there now, or are gone; and ids of the stripes that came with them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Segment {
@@ -102,6 +144,11 @@ impl Segment {
         self.tables.extend(later.tables);
     }
 
+    /// Bytes of all of its paths.
+    pub fn path_bytes(&self) -> usize {
+        self.entries.keys().map(|path| path.as_str().len()).sum()
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.tables.is_empty()
@@ -110,7 +157,7 @@ impl Segment {
     /// The encoded form.
     ///
     /// # Errors
-    /// If it is longer than [`SEGMENT_BYTES_MAX`].
+    /// If it is longer than [`SEGMENT_BYTES_MAX`], or would not be decoded for its [`DecodeBudget`].
     pub fn to_bytes(&self, coding: Coding) -> Result<Vec<u8>, ManifestError> {
         let mut bytes = vec![FORMAT, erasure::codec(coding)];
         self.tables.encode_to(&mut bytes);
@@ -124,17 +171,26 @@ impl Segment {
             encode_entry(entry.as_ref(), &mut bytes);
             before = path;
         }
-        if bytes.len() > SEGMENT_BYTES_MAX || self.entries.len() > ENTRIES_MAX {
+        if bytes.len() > SEGMENT_BYTES_MAX || !DecodeBudget::one().allows(self.path_bytes(), self.entries.len()) {
             return Err(ManifestError("the drive would hold more files than a manifest takes; use a second drive"));
         }
         Ok(bytes)
     }
 
-    /// Reads the encoded form.
+    /// Reads the encoded form of a segment that stands alone.
     ///
     /// # Errors
     /// [`ManifestError`] for anything that [`Self::to_bytes`] doesn't make.
-    pub fn from_bytes(mut bytes: &[u8], coding: Coding) -> Result<Self, ManifestError> {
+    pub fn from_bytes(bytes: &[u8], coding: Coding) -> Result<Self, ManifestError> {
+        Self::decode(bytes, coding, &mut DecodeBudget::one())
+    }
+
+    /// The same for one of several; `budget` is what all of them may take, and less by this one afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`].
+    pub fn decode(mut bytes: &[u8], coding: Coding, budget: &mut DecodeBudget) -> Result<Self, ManifestError> {
+        let mut own = DecodeBudget::one();
         if bytes.len() > SEGMENT_BYTES_MAX {
             return Err(ManifestError("a part of it is too long"));
         }
@@ -166,6 +222,8 @@ impl Segment {
             if shared > before.len() || rest > PATH_BYTES_MAX - shared.min(PATH_BYTES_MAX) {
                 return Err(ManifestError("a path in it is too long"));
             }
+            own.take(shared + rest)?;
+            budget.take(shared + rest)?;
             let mut path = before[..shared].to_vec();
             path.resize(shared + rest, 0);
             input.read(&mut path[shared..])?;

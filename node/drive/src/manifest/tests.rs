@@ -92,6 +92,43 @@ fn what_is_out_of_form_is_refused() {
     assert!(Segment::from_bytes(&[1, 0, 2, 0, 64, 0], Coding::K1).is_err());
 }
 
+/// Entries whose paths share all but a few bytes: a few bytes each in the encoded form, and the whole path in memory.
+fn bomb(entries: usize) -> Vec<u8> {
+    let mut bytes = vec![1, 0, 0];
+    codec::Compact(entries as u32).encode_to(&mut bytes);
+    let name = "n".repeat(250);
+    let common = format!("{name}/").repeat(16);
+    for number in 0..entries {
+        let shared = if number == 0 { 0 } else { common.len() };
+        codec::Compact(shared as u32).encode_to(&mut bytes);
+        format!("{}{number:07}", &common[shared..]).into_bytes().encode_to(&mut bytes);
+        bytes.push(0);
+    }
+    bytes
+}
+
+#[test]
+fn a_manifest_whose_paths_take_far_more_memory_than_bytes_is_refused_while_it_is_decoded() {
+    let most = PATH_BYTES_SUM_MAX / (16 * 251 + 7);
+    let good = bomb(most);
+    assert!(good.len() < 1 << 20);
+    let decoded = Segment::from_bytes(&good, Coding::K1).expect("just what is allowed");
+    assert!(decoded.path_bytes() <= PATH_BYTES_SUM_MAX && decoded.to_bytes(Coding::K1).is_ok());
+    let error = Segment::from_bytes(&bomb(most + 1), Coding::K1).expect_err("too much");
+    assert!(error.to_string().contains("memory"), "{error}");
+
+    // Each level is allowed, and all of them aren't.
+    let mut budget = DecodeBudget::levels();
+    let results: Vec<bool> = (0..4).map(|_| Segment::decode(&good, Coding::K1, &mut budget).is_ok()).collect();
+    assert_eq!(results, [true, true, false, false]);
+
+    let mut wide = Segment::default();
+    wide.entries.extend(
+        (0..=most).map(|number| (path(&format!("{}{number:07}", format!("{}/", "n".repeat(250)).repeat(16))), None)),
+    );
+    assert!(wide.to_bytes(Coding::K1).is_err(), "what nobody would read isn't written");
+}
+
 #[test]
 fn trees_in_which_something_lies_nowhere_are_refused() {
     let mut orphan = Segment::default();
@@ -156,6 +193,9 @@ fn arbitrary_change() -> impl Strategy<Value = Change> {
         1 => name().prop_map(|path| Change::MakeDirectory(path, 1)),
         2 => (name(), any::<bool>()).prop_map(|(path, recursive)| Change::Remove { path, recursive }),
         2 => (name(), name()).prop_map(|(from, to)| Change::Move { from, to }),
+        1 => (name(), 0u8..4).prop_map(|(path, other)| {
+            Change::Touch { path, commitment: [other; 32], modified_ms: 3, mode: 0o600 }
+        }),
     ]
 }
 

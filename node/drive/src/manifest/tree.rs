@@ -44,6 +44,11 @@ pub enum TreeError {
     /// A path is none.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// The list of all that is in the drive would be longer than a segment, or take more memory than a reader allows.
+    #[error(
+        "the drive would hold more files than its list takes: 64 MiB with names, keys and places, some 600,000 files; use a second drive"
+    )]
+    ListTooLong,
     /// More than [`ENTRIES_MAX`].
     #[error("the drive would have more than {ENTRIES_MAX} entries; use a second drive")]
     TooMany,
@@ -57,6 +62,17 @@ pub const NOW_MS: i64 = i64::MIN;
 pub enum Change {
     /// A file is put, over one that may be there; directories above it are made.
     Put(DrivePath, FileEntry),
+    /// A file gets another time and other permissions, if it still is the one with this commitment.
+    Touch {
+        /// Which.
+        path: DrivePath,
+        /// What it must be.
+        commitment: [u8; 32],
+        /// When it was changed last, in milliseconds since 1970.
+        modified_ms: i64,
+        /// Permission bits.
+        mode: u16,
+    },
     /// A directory is made, and those above it.
     MakeDirectory(DrivePath, i64),
     /// A file or an empty directory is removed; with all that is in it if `recursive`.
@@ -200,6 +216,14 @@ impl Tree {
                 }
                 self.make_parents(&path, file.modified_ms, changed)?;
                 self.set(path, Entry::File(file), changed)
+            },
+            Change::Touch { path, commitment, modified_ms, mode } => match self.get(&path) {
+                Some(Entry::File(file)) if file.commitment == commitment => {
+                    let file = FileEntry { modified_ms, mode, ..file.clone() };
+                    self.set(path, Entry::File(file), changed)
+                },
+                // Another writer has put something else there: that has a time of its own.
+                _ => Ok(()),
             },
             Change::MakeDirectory(path, now_ms) => {
                 if self.is_directory(&path) {

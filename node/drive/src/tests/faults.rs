@@ -43,6 +43,60 @@ async fn a_silent_vault_costs_little_time() {
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
+/// However many pieces a file has, the vault that hangs is waited for once, whichever slot it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vault_that_hangs_is_waited_for_once_and_not_for_each_piece() {
+    for coding in CODINGS {
+        let world = World::new(coding);
+        world.put(&[("file", noise(1, 40_000_000))]).await;
+        for slot in [0, usize::from(coding.data()) - 1] {
+            world.vaults.iter().for_each(|vault| vault.set(Fault::None));
+            world.vaults[slot].set(Fault::Silent);
+            let drive = world.open().await;
+            super::world::read_file(drive.contents(), "file", None).await.expect("readable");
+            let last = drive.vaults().by_promise().pop();
+            assert_eq!(
+                last.map(usize::from),
+                Some(slot),
+                "{coding:?}: what it gave nobody knows, yet it is the last to be asked"
+            );
+            let failures = drive.vaults().failures();
+            assert!(failures.iter().all(|failure| usize::from(failure.slot) == slot), "{failures:?}");
+            assert!(failures.iter().any(|failure| failure.reason.contains("silent")), "{failures:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_goes_away_in_the_middle_is_waited_for_and_is_no_damage() {
+    let world = World::new(Coding::K1);
+    let content = noise(1, 30_000_000);
+    world.put(&[("file", content.clone())]).await;
+    let open = |session: crate::Session| async move {
+        let state = crate::find(&*session.chain, super::world::DRIVE).await.expect("there");
+        let key = crate::keys::DriveKey::of_owner(&super::world::SECRET, &super::world::GENESIS, state.id, 0);
+        let access = crate::Access { key: key.expect("a key"), may_write: true };
+        crate::Drive::open(&session, state, access).await.expect("opens")
+    };
+    for patient in [false, true] {
+        let waits = if patient { Duration::from_secs(60) } else { Duration::ZERO };
+        let drive = open(world.patient(waits)).await;
+        let vaults = world.vaults.clone();
+        let back = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            vaults.iter().for_each(|vault| vault.set(Fault::None));
+        });
+        // Connections end, and so does each new one, until somebody answers again.
+        world.vaults.iter().for_each(|vault| vault.set(Fault::Drops(2)));
+        let read = super::world::read_file(drive.contents(), "file", None).await;
+        match read {
+            Ok(read) => assert!(patient && read == content),
+            Err(error) => assert!(!patient && matches!(error, DriveError::Unreadable { .. }), "{error}"),
+        }
+        back.await.expect("no panic");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_said_which_vault_gave_something_else() {
     let world = World::new(Coding::K1);

@@ -157,13 +157,114 @@ async fn things_are_moved_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_drive_says_so_before_anything_is_sent() {
+async fn a_full_drive_says_so_before_anything_is_sent_and_room_is_kept_for_removing() {
     let world = World::new(Coding::K1);
     world.chain.change(|drive| drive.capacity_units = 100);
     let error = world.commit(plan(&[("big", noise(0, 500_000))])).await.expect_err("too big");
-    assert!(matches!(error, DriveError::NoRoom { free_units: 100, .. }), "{error}");
+    assert!(matches!(error, DriveError::NoRoom { free_bytes, .. } if free_bytes == 75 * 4096), "{error}");
+    assert!(error.to_string().contains("0.30 MiB more"), "{error}");
     assert_eq!(world.appended(), 0);
     world.put(&[("small", noise(0, 200_000))]).await;
+    // What can be stored is stored until nothing can; then it can be removed, one by one, and moved.
+    let mut stored = 0;
+    loop {
+        match world.commit(plan(&[(&format!("file {stored}"), noise(stored, 5_000))])).await {
+            Ok(_) => stored += 1,
+            Err(error) => break assert!(matches!(error, DriveError::NoRoom { .. }), "{error}"),
+        }
+    }
+    assert!(stored > 0);
+    let remove = Change::Remove { path: path("small"), recursive: false };
+    world.commit(changes("rm", vec![remove])).await.expect("there is room for that");
+    let to = Change::Move { from: path("file 0"), to: path("moved") };
+    world.commit(changes("mv", vec![to])).await.expect("there is room for that");
+    // What is moved on when a drive is trimmed may take it as well.
+    let cut = world.open().await.versions().await.expect("there")[0].first_stripe;
+    let before = world.open().await.state().units;
+    let trim = Plan { command: b"trim".to_vec(), compact_before: Some(cut), ..Plan::default() };
+    let error = world.commit(trim).await.err();
+    assert!(error.is_none_or(|error| matches!(error, DriveError::NoRoom { .. })) && before <= 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_paid_for_is_told_before_the_first_byte_and_blocks_nothing() {
+    let world = World::new(Coding::K1);
+    world.put(&[("first", noise(1, 100_000))]).await;
+    let before = world.appended();
+    world.chain.paid_units.store(60, Ordering::Relaxed);
+    let error = world.commit(plan(&[("big", noise(2, 400_000))])).await.expect_err("not paid for");
+    assert!(matches!(error, DriveError::EscrowTooSmall { escrow: 60, .. }), "{error}");
+    assert_eq!((world.appended(), world.journals_left()), (before, 0));
+    // Of a stream nobody knows how long it is: it is sent, and nobody signs for it.
+    let stream = || {
+        let source = crate::PutSource::Stream(Some(Box::new(std::io::Cursor::new(noise(3, 400_000)))));
+        let put = crate::Put { path: path("stream"), source, size: None, modified_ms: 7, mode: 0o644 };
+        Plan { command: b"stream".to_vec(), steps: vec![Step::Put(put)], ..Plan::default() }
+    };
+    let error = world.commit(stream()).await.expect_err("not paid for");
+    assert!(matches!(error, DriveError::EscrowTooSmall { .. }), "{error}");
+    let small = world.put(&[("small", noise(4, 1_000))]).await;
+    assert!(small.units.1 < 60, "nothing of what was refused is taken over: {small:?}");
+}
+
+/// Paths share their beginnings where they lie, and not in a reader's memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_files_that_no_reader_would_take_is_refused_before_anything_is_sent() {
+    let world = World::new(Coding::K1);
+    let long = format!("{}/", "n".repeat(250)).repeat(16);
+    let count = crate::manifest::PATH_BYTES_SUM_MAX / long.len() + 1;
+    let make = |number: usize| Change::MakeDirectory(path(&format!("{long}{number}")), 1);
+    let mut steps = vec![put_step("file", noise(1, 100_000))];
+    steps.extend((0..count).map(|number| Step::Change(make(number))));
+    let error =
+        world.commit(Plan { command: b"too many".to_vec(), steps, ..Plan::default() }).await.expect_err("too long");
+    assert!(matches!(error, DriveError::Tree(TreeError::ListTooLong)), "{error}");
+    assert!(error.to_string().contains("second drive") && !error.to_string().contains("broken"), "{error}");
+    assert_eq!((world.appended(), world.journals_left()), (0, 0));
+}
+
+/// A file that is written to all the time, one that nobody may read, one that is gone by now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_be_read_is_left_out_and_named_and_the_rest_is_stored() {
+    let world = World::new(Coding::K1);
+    let folder = world.folder.path().join("sources");
+    std::fs::create_dir(&folder).expect("made");
+    let file = |name: &str, content: &[u8]| {
+        std::fs::write(folder.join(name), content).expect("written");
+        folder.join(name)
+    };
+    let (good, busy, later) =
+        (file("a", &noise(1, 300_000)), file("b", &noise(2, 900_000)), file("c", &noise(3, 70_000)));
+    let step = |source: &std::path::Path| {
+        let name = source.file_name().expect("has one").to_string_lossy().into_owned();
+        let source = crate::PutSource::File(source.to_path_buf());
+        Step::Put(crate::Put { path: path(&name), source, size: Some(1), modified_ms: 7, mode: 0o644 })
+    };
+    let steps = vec![step(&good), step(&busy), step(&folder.join("gone")), step(&folder), step(&later)];
+    let mut world = world;
+    let written = std::sync::atomic::AtomicU64::new(0);
+    // Whenever the busy one is read, it is written to.
+    let target = busy.clone();
+    world.writer.on_event = Arc::new(move |event| {
+        if let crate::upload::Event::Read { .. } = event {
+            let count = written.fetch_add(1, Ordering::Relaxed);
+            let content = noise(100 + count, 900_000 + count as usize);
+            std::fs::write(&target, content).expect("written");
+        }
+    });
+    let plan = Plan { command: b"put".to_vec(), steps, ..Plan::default() };
+    let done = world.commit(plan).await.expect("committed");
+    let left: Vec<_> = done.left_out.iter().map(|left| left.path.clone()).collect();
+    assert_eq!(left, [busy, folder.join("gone"), folder.clone()]);
+    assert!(done.left_out[0].reason.contains("changed") && done.left_out.iter().all(|left| !left.reason.is_empty()));
+    assert_eq!(world.get("a").await.expect("there"), noise(1, 300_000));
+    assert_eq!(world.get("c").await.expect("there"), noise(3, 70_000));
+    assert!(world.get("b").await.is_err() && world.get("gone").await.is_err());
+
+    // Nothing but such: no version is made.
+    let plan = Plan { command: b"again".to_vec(), steps: vec![step(&folder.join("gone"))], ..Plan::default() };
+    let nothing = world.commit(plan).await.expect("nothing is done");
+    assert_eq!((nothing.version, nothing.was_done, nothing.left_out.len()), (1, true, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,7 +311,7 @@ async fn downloads_are_whole_or_not_there_and_go_on() {
     let drive = world.open().await;
     let file = drive.contents().tree().file(&path("file")).expect("there").clone();
     let to = world.folder.path().join("out");
-    let part = world.folder.path().join(format!(".cairn-{}.part", hex::encode(&file.commitment[..10])));
+    let part = crate::download::part_path(&to, &file);
     let quiet: crate::download::OnBytes = Arc::new(|_| {});
     let get = || download(drive.contents(), "file", &file, &to, Arc::clone(&quiet));
 
@@ -233,6 +334,70 @@ async fn downloads_are_whole_or_not_there_and_go_on() {
     std::fs::write(&to, b"old").expect("written");
     get().await.expect_err("no vault gives it");
     assert_eq!(std::fs::read(&to).expect("there"), b"old", "what was there stays");
+}
+
+/// Two commands get the same file into the same folder, and one is killed just when it has opened what the other writes to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_downloads_of_one_file_never_write_to_the_same_part() {
+    let world = World::new(Coding::K1);
+    let content = noise(1, 5_000_000);
+    world.put(&[("file", content.clone())]).await;
+    let drive = world.open().await;
+    let file = drive.contents().tree().file(&path("file")).expect("there").clone();
+    let (to, other) = (world.folder.path().join("out"), world.folder.path().join("other name"));
+    let second = std::sync::Mutex::new(None);
+    let (contents, handle) = (Arc::clone(drive.contents()), tokio::runtime::Handle::current());
+    let (again, same, elsewhere) = (file.clone(), to.clone(), other.clone());
+    // In the middle of the first download the same begins again, and one to another name.
+    let in_the_middle: crate::download::OnBytes = Arc::new(move |bytes| {
+        let mut second = second.lock().expect("no panic");
+        if second.is_none() && bytes > 0 {
+            let quiet: crate::download::OnBytes = Arc::new(|_| {});
+            let got = |to: &std::path::Path| handle.block_on(download(&contents, "file", &again, to, quiet.clone()));
+            assert!(matches!(got(&same), Err(DriveError::Getting { .. })));
+            got(&elsewhere).expect("it has nothing to do with the first");
+            *second = Some(());
+        }
+    });
+    download(drive.contents(), "file", &file, &to, in_the_middle).await.expect("downloaded");
+    assert!(std::fs::read(&to).expect("there") == content && std::fs::read(&other).expect("there") == content);
+    let left = std::fs::read_dir(world.folder.path()).expect("there").flatten();
+    assert!(left.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part")).count() == 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_another_program_takes_away_or_shortens_is_never_given_its_name() {
+    let world = World::new(Coding::K1);
+    world.put(&[("file", noise(1, 3_000_000))]).await;
+    let drive = world.open().await;
+    let file = drive.contents().tree().file(&path("file")).expect("there").clone();
+    let to = world.folder.path().join("out");
+    let part = crate::download::part_path(&to, &file);
+    let replace = |part: &std::path::Path| {
+        let _ = std::fs::remove_file(part);
+        std::fs::write(part, b"something else").expect("written");
+    };
+    let shorten = |part: &std::path::Path| {
+        std::fs::File::options().write(true).open(part).and_then(|file| file.set_len(7)).expect("shortened");
+    };
+    let harms: [fn(&std::path::Path); 2] = [replace, shorten];
+    for harm in harms {
+        let at = part.clone();
+        let (seen, total) = (std::sync::atomic::AtomicU64::new(0), file.size);
+        let at_the_end: crate::download::OnBytes = Arc::new(move |bytes| {
+            if seen.fetch_add(bytes, Ordering::Relaxed) + bytes == total {
+                harm(&at);
+            }
+        });
+        let error = download(drive.contents(), "file", &file, &to, at_the_end).await.expect_err("harmed");
+        assert!(error.to_string().contains("another program"), "{error}");
+        assert!(!to.exists());
+        let _ = std::fs::remove_file(&part);
+    }
+    assert!(crate::download::free_bytes(&to.join("not/there")).is_some_and(|free| free > 0));
+    std::os::unix::fs::symlink("/etc/passwd", &part).expect("made");
+    let quiet: crate::download::OnBytes = Arc::new(|_| {});
+    download(drive.contents(), "file", &file, &to, quiet).await.expect_err("no link is followed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

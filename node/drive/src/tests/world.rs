@@ -22,7 +22,7 @@ use futures::{future::BoxFuture, FutureExt};
 use zeroize::Zeroizing;
 
 use crate::{
-    chain::{Chain, ChainError, Commit, DriveState, GrantState, Signer, SlotPlace, VaultPlace},
+    chain::{Chain, ChainError, Commit, DriveState, GrantState, Shortfall, Signer, SlotPlace, VaultPlace},
     commit::{commit, Committed, Plan, Put, PutSource, Step, Writer},
     drive::{find, Access, Drive, Session},
     keys::DriveKey,
@@ -235,6 +235,8 @@ pub struct FakeChain {
     pub granted: Mutex<Option<([u8; 32], GrantState)>>,
     /// Called before a checkpoint is looked at: another writer may be faster.
     pub before: Mutex<Option<Before>>,
+    /// Units that are paid for.
+    pub paid_units: AtomicU64,
     /// Checkpoints are refused.
     pub refuse: Mutex<bool>,
     /// The checkpoint is made, and its answer is lost.
@@ -331,6 +333,12 @@ impl Chain for FakeChain {
         async move { Ok(granted.filter(|(to, _)| *to == account).map(|(_, grant)| grant)) }.boxed()
     }
 
+    fn shortfall(&self, _: DriveId, units: u64) -> BoxFuture<'_, Result<Option<Shortfall>, ChainError>> {
+        let escrow = u128::from(self.paid_units.load(Ordering::Relaxed));
+        let lacks = u128::from(units) > escrow && units > self.state().units;
+        async move { Ok(lacks.then_some(Shortfall { escrow, needed: units.into() })) }.boxed()
+    }
+
     fn checkpoint(&self, commit: Commit) -> BoxFuture<'_, Result<(), ChainError>> {
         async move { self.checkpoint_now(commit) }.boxed()
     }
@@ -339,9 +347,14 @@ impl Chain for FakeChain {
 struct Memory {
     chain: Arc<FakeChain>,
     vaults: Vec<Arc<Vault>>,
+    outage_max: Duration,
 }
 
 impl Network for Memory {
+    fn outage_max(&self) -> Duration {
+        self.outage_max
+    }
+
     fn connect(&self, place: &VaultPlace) -> BoxFuture<'_, Result<Connection, WireError>> {
         let vault = self.vaults.iter().find(|vault| vault.account == place.account).expect("a vault").clone();
         async move {
@@ -421,14 +434,22 @@ impl World {
             granted: Mutex::default(),
             before: Mutex::default(),
             lose_answer: Mutex::default(),
+            paid_units: AtomicU64::new(u64::MAX),
             refuse: Mutex::default(),
             checkpoints: AtomicU64::new(0),
         });
-        let network = Arc::new(Memory { chain: Arc::clone(&chain), vaults: vaults.clone() });
+        let network =
+            Arc::new(Memory { chain: Arc::clone(&chain), vaults: vaults.clone(), outage_max: Duration::ZERO });
         let session = Session { chain: chain.clone(), network };
         let writer =
             Writer { signer: Arc::new(Owner), on_event: Arc::new(|_| {}), others_wait: Duration::from_millis(200) };
         World { chain, vaults, session, writer, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// The same with a transfer that waits for so long when nobody answers.
+    pub fn patient(&self, outage_max: Duration) -> Session {
+        let network = Memory { chain: Arc::clone(&self.chain), vaults: self.vaults.clone(), outage_max };
+        Session { chain: self.chain.clone(), network: Arc::new(network) }
     }
 
     pub fn journals(&self) -> PathBuf {

@@ -3,9 +3,10 @@
 //! Sources to stripes: reads, encrypts, and cuts.
 
 use std::{
-    fs::File,
+    fs::{Metadata, OpenOptions},
     io::{self, Read},
-    path::PathBuf,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -22,6 +23,11 @@ use crate::{
     frame::{fill, Commitment, FileCipher, FILE_BYTES_MAX, FRAME_BYTES, OVERHEAD_BYTES},
     DriveError,
 };
+
+/// How often a file that is changed while it is read is read in all.
+const READS_MAX: usize = 2;
+/// After how many frames of a file it is looked whether it was changed: it is given up after 16 MiB, however long it is.
+const LOOK_FRAMES: u64 = 256;
 
 /// Memory is counted in KiB: a semaphore counts to 2^32 at most.
 const KIB: usize = 1024;
@@ -75,6 +81,17 @@ pub(crate) struct Laid {
     pub commitment: Option<[u8; 32]>,
     pub stripe: u64,
     pub offset: u32,
+    /// Why it was left out, if it was.
+    pub left_out: Option<LeftOut>,
+}
+
+/// What can't be read, or doesn't hold still: the others don't wait for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The file or folder on this machine.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
 }
 
 /// A stripe's data, and its share of the memory.
@@ -110,28 +127,27 @@ impl Producer {
     pub fn run(self, inputs: Vec<Input>) -> Result<Vec<Laid>, DriveError> {
         let mut packer =
             Packer { buffer: Buffer::new(full_stripe_bytes(self.coding)), filled: 0, full: 0, written: 0, out: &self };
-        let mut laid = Vec::with_capacity(inputs.len());
+        let mut written = Vec::with_capacity(inputs.len());
         for input in inputs {
-            let start = packer.written;
-            let (size, commitment) = match input.source {
+            written.push(match input.source {
                 Source::Stored { pieces, bytes } => {
+                    let start = packer.written;
                     packer.copy(&pieces, bytes, &input.name)?;
-                    (0, None)
+                    Written { start, size: 0, commitment: None, left_out: None }
                 },
-                source => {
-                    let (size, commitment) = packer.encrypt(source, &input.key, &input.name)?;
-                    (size, Some(commitment))
-                },
-            };
-            laid.push((start, size, commitment));
+                Source::File(path) => packer.encrypt_file(&path, &input.key)?,
+                Source::Bytes(bytes) => packer.encrypt(&bytes[..], &input.key, &input.name, || Ok(true))?,
+                Source::Stream(stream) => packer.encrypt(stream, &input.key, &input.name, || Ok(true))?,
+            });
         }
         let (full, sizes) = packer.finish()?;
         let (coding, first) = (self.coding, self.first_stripe);
-        let place = |(start, size, commitment): (u64, u64, Option<[u8; 32]>)| {
-            let (stripe, offset) = place(start, first, full, &sizes, coding);
-            Laid { size, commitment, stripe, offset }
+        let place = |written: Written| {
+            let (stripe, offset) = place(written.start, first, full, &sizes, coding);
+            let Written { size, commitment, left_out, .. } = written;
+            Laid { size, commitment, stripe, offset, left_out }
         };
-        Ok(laid.into_iter().map(place).collect())
+        Ok(written.into_iter().map(place).collect())
     }
 
     fn send(&self, data: Bytes, size: ShardSize) -> Result<(), DriveError> {
@@ -140,6 +156,14 @@ impl Producer {
         let permit = self.runtime.block_on(memory.acquire_many_owned(kib)).map_err(|_| stopped())?;
         self.to.blocking_send(RawStripe { data, permit }).map_err(|_| stopped())
     }
+}
+
+/// Where a source was written to.
+struct Written {
+    start: u64,
+    size: u64,
+    commitment: Option<[u8; 32]>,
+    left_out: Option<LeftOut>,
 }
 
 struct Packer<'a> {
@@ -152,37 +176,65 @@ struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    fn encrypt(&mut self, source: Source, key: &[u8; 32], name: &str) -> Result<(u64, [u8; 32]), DriveError> {
-        match source {
-            Source::File(path) => {
-                let read = DriveError::io(path.display().to_string());
-                let (file, before) = match File::open(&path).and_then(|file| Ok((file.metadata()?, file))) {
-                    Ok((metadata, file)) => (file, metadata),
-                    Err(error) => return Err(read(error)),
-                };
-                let shown = path.display().to_string();
-                let result = self.encrypt_reader(&file, key, name)?;
-                let after = file.metadata().map_err(DriveError::io(shown.clone()))?;
-                let same = after.len() == before.len() && after.modified().ok() == before.modified().ok();
-                // A file that is written to meanwhile would be stored as it never was.
-                if !same || result.0 != after.len() && after.is_file() && after.len() > 0 {
-                    return Err(DriveError::SourceChanged(shown));
-                }
-                Ok(result)
-            },
-            Source::Bytes(bytes) => self.encrypt_reader(&bytes[..], key, name),
-            Source::Stream(stream) => self.encrypt_reader(stream, key, name),
-            Source::Stored { .. } => Err(DriveError::Task("stored content isn't encrypted again".into())),
+    /// Encrypts a file; one that can't be read, or is changed each time, is left out. What was written of it stays, if it was sent
+    /// already: nothing leads there, and trimming removes it.
+    fn encrypt_file(&mut self, path: &Path, key: &[u8; 32]) -> Result<Written, DriveError> {
+        let mut reason = String::new();
+        for _ in 0..READS_MAX {
+            let before = (self.full, self.filled, self.written);
+            match self.try_file(path, key) {
+                Err(DriveError::SourceChanged(_)) => reason = "it was changed each time while it was read".into(),
+                Err(DriveError::Io { error, .. }) => {
+                    self.take_back(before);
+                    reason = error.to_string();
+                    break;
+                },
+                done => return done,
+            }
+            self.take_back(before);
+        }
+        let left_out = Some(LeftOut { path: path.into(), reason });
+        Ok(Written { start: self.written, size: 0, commitment: None, left_out })
+    }
+
+    /// Forgets what was written since, if none of it was sent.
+    fn take_back(&mut self, (full, filled, written): (u64, usize, u64)) {
+        if self.full == full {
+            (self.filled, self.written) = (filled, written);
         }
     }
 
-    fn encrypt_reader(
+    fn try_file(&mut self, path: &Path, key: &[u8; 32]) -> Result<Written, DriveError> {
+        let shown = path.display().to_string();
+        // It may have become something that is waited for, such as a pipe.
+        let nonblocking = nix::libc::O_NONBLOCK;
+        let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
+        let file = opened.map_err(DriveError::io(shown.clone()))?;
+        let before = file.metadata().map_err(DriveError::io(shown.clone()))?;
+        if !before.is_file() {
+            let error = io::Error::other("it is no ordinary file any more");
+            return Err(DriveError::Io { what: shown, error });
+        }
+        let same = || Ok(is_same(&before, &file.metadata()?));
+        let written = self.encrypt(&file, key, &shown, same)?;
+        let after = file.metadata().map_err(DriveError::io(shown.clone()))?;
+        // A file that is written to meanwhile would be stored as it never was.
+        if !is_same(&before, &after) || written.size != after.len() && after.len() > 0 {
+            return Err(DriveError::SourceChanged(shown));
+        }
+        Ok(written)
+    }
+
+    /// Encrypts what a reader gives, as long as it is the `same`.
+    fn encrypt(
         &mut self,
         mut reader: impl Read,
         key: &[u8; 32],
         name: &str,
-    ) -> Result<(u64, [u8; 32]), DriveError> {
+        same: impl Fn() -> io::Result<bool>,
+    ) -> Result<Written, DriveError> {
         let failed = |error: io::Error| DriveError::Io { what: name.into(), error };
+        let start = self.written;
         let cipher = FileCipher::new(key);
         let mut commitment = Commitment::default();
         // Whether a frame is the last shows when the next is looked for.
@@ -197,6 +249,9 @@ impl Packer<'_> {
             } else {
                 fill(&mut reader, &mut ahead[nonce_bytes..nonce_bytes + FRAME_BYTES]).map_err(failed)?
             };
+            if index % LOOK_FRAMES == LOOK_FRAMES - 1 && !same().map_err(failed)? {
+                return Err(DriveError::SourceChanged(name.into()));
+            }
             let sealed = &mut frame[..filled + OVERHEAD_BYTES];
             let hash = cipher.seal(index, next == 0, sealed).map_err(|error| DriveError::Task(error.to_string()))?;
             commitment.add(hash, filled);
@@ -208,7 +263,7 @@ impl Packer<'_> {
             std::mem::swap(&mut frame, &mut ahead);
             (filled, index) = (next, index + 1);
         }
-        Ok((commitment.size(), commitment.finish(key)))
+        Ok(Written { start, size: commitment.size(), commitment: Some(commitment.finish(key)), left_out: None })
     }
 
     fn copy(&mut self, pieces: &StoredPieces, bytes: u64, name: &str) -> Result<(), DriveError> {
@@ -253,4 +308,9 @@ impl Packer<'_> {
         }
         Ok((self.full, sizes))
     }
+}
+
+/// Whether nobody wrote to a file between two looks.
+fn is_same(before: &Metadata, after: &Metadata) -> bool {
+    before.len() == after.len() && before.modified().ok() == after.modified().ok()
 }

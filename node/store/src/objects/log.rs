@@ -76,11 +76,11 @@ struct Piece {
 
 impl ObjectLog {
     /// Makes an empty log.
-    pub fn create(shared: Arc<Shared>, at: SlotAt) -> io::Result<Arc<Self>> {
+    pub fn create(shared: Arc<Shared>, at: SlotAt, last: u64) -> io::Result<Arc<Self>> {
         fs::create_dir_all(shared.folder(at))?;
         let log = Self::with(shared, at, BTreeMap::new());
-        let part = log.new_part(0)?;
-        log.state().parts.insert(0, part);
+        let part = log.new_part(last)?;
+        log.state().parts.insert(last, part);
         Ok(log)
     }
 

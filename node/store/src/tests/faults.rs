@@ -114,6 +114,10 @@ fn a_short_or_lost_file_is_damage_that_can_be_repaired() {
         let mut bench = Bench::with_log();
         let shards = small(5);
         bench.append(0, &shards).expect("they are taken");
+        // Another log is there all the time.
+        bench.store().create(OTHER, Range::default()).expect("there is none");
+        let sizes = vec![ShardSize::K4; shards.len()];
+        bench.store().append(OTHER, 0, &sizes, &shards.concat()).expect("they are taken");
         bench.restart();
         assert!(!bench.store().lost_shards().expect("readable"));
         match lost {
@@ -133,6 +137,76 @@ fn a_short_or_lost_file_is_damage_that_can_be_repaired() {
         bench.store().mended().expect("it is noted");
         assert!(!bench.store().lost_shards().expect("readable"));
         check(bench.store(), AT, &shards, 0);
+    }
+}
+
+/// What operators do with a broken index: they move it away, or put an older copy in its place.
+#[test]
+fn a_store_without_its_index_or_with_an_older_one_keeps_every_log_until_the_loss_is_accepted() {
+    for older in [false, true] {
+        let mut bench = Bench::new();
+        if older {
+            bench.store().create(OTHER, Range::default()).expect("there is none");
+        }
+        bench.store = None;
+        let (index, copy) = (bench.folder.path().join("index"), bench.folder.path().join("copy"));
+        copy_folder(&index, &copy);
+        bench.restart();
+        bench.store().create(AT, Range::default()).expect("there is none");
+        bench.append(0, &small(5)).expect("they are taken");
+        let bytes = bench.disk.bytes(AT);
+        bench.store = None;
+        std::fs::remove_dir_all(&index).expect("it was there");
+        if older {
+            copy_folder(&copy, &index);
+        }
+        for _ in 0..2 {
+            assert!(matches!(bench.try_restart(false), Err(StoreError::IndexLost { logs: 1 })), "older: {older}");
+            assert_eq!(bench.disk.bytes(AT), bytes, "nothing is removed or changed");
+        }
+        bench.try_restart(true).expect("it is what the operator wants");
+        assert_eq!((bench.disk.bytes(AT), bench.store().head(AT)), (None, None));
+    }
+}
+
+/// As when the disk of the logs isn't mounted.
+#[test]
+fn a_store_of_which_all_logs_are_gone_makes_none_anew_until_the_loss_is_accepted() {
+    let mut bench = Bench::with_log();
+    bench.append(0, &small(5)).expect("they are taken");
+    bench.store = None;
+    bench.disk.lose(AT);
+    for _ in 0..2 {
+        assert!(matches!(bench.try_restart(false), Err(StoreError::LogsLost { logs: 1 })));
+        assert_eq!(bench.disk.bytes(AT), None, "nothing is made");
+    }
+    bench.try_restart(true).expect("it is what the operator wants");
+    assert!(bench.store().lost_shards().expect("readable"));
+}
+
+#[test]
+fn interrupted_makings_and_removals_are_ended_at_the_next_start() {
+    let mut bench = Bench::with_log();
+    bench.append(0, &small(5)).expect("they are taken");
+    let bytes = bench.disk.bytes(AT).expect("it is there");
+    bench.store().remove(AT).expect("it is there");
+    bench.store = None;
+    // The file is still there, as after a kill between the two; and one that was only just made.
+    crate::Bulk::create(&bench.disk, AT).and_then(|log| log.write(&bytes, 0)).expect("there is room");
+    crate::Bulk::create(&bench.disk, OTHER).expect("there is room");
+    bench.restart();
+    assert_eq!((bench.disk.bytes(AT), bench.disk.bytes(OTHER)), (None, None));
+    // A log of the same slot that came later isn't removed for that.
+    bench.store().create(AT, range_of(&small(3))).expect("there is none");
+    bench.restart();
+    assert_eq!(bench.store().head(AT).map(|head| head.range.leaves()), Some(3));
+    assert!(!bench.store().lost_shards().expect("readable"));
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("there is room");
+    for entry in std::fs::read_dir(from).expect("it is there").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("there is room");
     }
 }
 

@@ -107,6 +107,9 @@ impl Bulk for Arc<ObjectDisk> {
     fn remove(&self, at: SlotAt) -> std::io::Result<()> {
         (**self).remove(at)
     }
+    fn create_again(&self, at: SlotAt, bytes: u64) -> std::io::Result<Arc<dyn crate::BulkLog>> {
+        (**self).create_again(at, bytes)
+    }
     fn list(&self) -> std::io::Result<Vec<SlotAt>> {
         (**self).list()
     }
@@ -266,6 +269,32 @@ fn a_log_that_begins_behind_a_long_front_takes_no_room_for_it() {
     assert_eq!(remote.store().read(OTHER, 64, 1, 0).expect("it is there").bytes, shard);
     assert_eq!(files(&remote.folder.path().join("tails/7-4")), 1);
     assert_eq!(remote.cloud.count(), 0);
+}
+
+/// The folder of this machine with what isn't uploaded yet is lost, or not mounted; or the index is.
+#[test]
+fn what_is_an_object_stays_when_the_folder_of_the_rest_or_the_index_is_lost() {
+    let mut remote = Remote::new();
+    let shards = small(100);
+    remote.append(0, &shards).expect("they are taken");
+    remote.settle();
+    let objects = remote.cloud.count();
+    (remote.store, remote.disk) = (None, None);
+    std::fs::remove_dir_all(remote.folder.path().join("tails")).expect("it was there");
+    remote.restart();
+    assert_eq!(remote.cloud.count(), objects);
+    let store = remote.store();
+    assert!(store.lost_shards().expect("readable"));
+    let damaged = store.scrub(AT, 0, u64::MAX).expect("readable").damaged;
+    assert_eq!(damaged, (96..100).collect::<Vec<u64>>(), "six segments of sixteen shards were objects");
+
+    (remote.store, remote.disk) = (None, None);
+    std::fs::remove_dir_all(remote.folder.path().join("index")).expect("it was there");
+    let tails = remote.folder.path().join("tails");
+    let disk = ObjectDisk::with_store(remote.cloud.clone(), Key::from("vault"), &tails, SEGMENT).expect("it answers");
+    let opened = Store::with_bulk(remote.folder.path(), Box::new(disk), Options::default());
+    assert!(matches!(opened, Err(StoreError::IndexLost { logs: 1 })));
+    assert_eq!(remote.cloud.count(), objects);
 }
 
 #[test]

@@ -124,6 +124,7 @@ impl Guest {
             let transfer = self.shared.limits.transfer;
             let (id, request) = timed(transfer, "a request", server::read_request(&mut reader, lengths)).await?;
             add(&self.shared.metrics.requests_total, 1);
+            self.shared.reached.note();
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
                 // Whoever does this doesn't keep to the protocol.
                 self.tell(id, refused(RefusalCode::TooMany, "too many requests are open"), None);

@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,10 +25,17 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// Networks that an address lies in, by the length of their prefix: of IPv6 and of IPv4. Whoever is given one has all that lies in it: one
+/// machine may have the first, and some get a /48, or a /24 of IPv4, for little money.
+const NETWORKS: [(u32, u32); 4] = [(64, 32), (56, 24), (48, 16), (32, 8)];
+/// The part of all places that each of these may have; the first has what one address may.
+const PARTS: [usize; 4] = [usize::MAX, 8, 4, 2];
+
 #[derive(Default)]
 struct State {
     all: usize,
-    connections: HashMap<IpAddr, usize>,
+    /// By network, and the length of its prefix.
+    connections: HashMap<(u32, IpAddr), usize>,
     reads: HashMap<IpAddr, Bucket>,
 }
 
@@ -41,17 +48,19 @@ struct Bucket {
 /// A place for a connection.
 pub(crate) struct Guest {
     inner: Arc<Inner>,
-    address: IpAddr,
+    networks: [(u32, IpAddr); NETWORKS.len()],
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
         let mut state = lock(&self.inner);
         state.all = state.all.saturating_sub(1);
-        if let Some(count) = state.connections.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                state.connections.remove(&self.address);
+        for network in &self.networks {
+            if let Some(count) = state.connections.get_mut(network) {
+                *count -= 1;
+                if *count == 0 {
+                    state.connections.remove(network);
+                }
             }
         }
     }
@@ -61,15 +70,18 @@ fn lock(inner: &Inner) -> MutexGuard<'_, State> {
     inner.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The networks that an address lies in, the smallest first. Lengths are those of IPv6, so that none of them is another's.
+fn networks(address: IpAddr) -> [(u32, IpAddr); NETWORKS.len()] {
+    let address = address.to_canonical();
+    NETWORKS.map(|(six, four)| match address {
+        IpAddr::V6(v6) => (six, Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << (128 - six))).into()),
+        IpAddr::V4(v4) => (six, Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << (32 - four))).into()),
+    })
+}
+
 /// Whom an address stands for: with IPv6 one customer usually has a /64.
 fn whose(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        },
-        v4 => v4,
-    }
+    networks(address)[0].1
 }
 
 impl Guests {
@@ -81,15 +93,21 @@ impl Guests {
     pub fn admit(&self, address: IpAddr) -> Option<Guest> {
         let Limits { connections, connections_per_address, .. } = self.0.limits;
         let own = address.to_canonical().is_loopback();
-        let address = whose(address);
+        let networks = networks(address);
         let mut state = lock(&self.0);
-        let here = state.connections.get(&address).copied().unwrap_or(0);
-        if state.all >= connections || (!own && here >= connections_per_address) {
+        let has_room = |index: usize| {
+            // Each network has room for two of those in it, at least.
+            let share = (connections / PARTS[index]).max(connections_per_address << index);
+            state.connections.get(&networks[index]).copied().unwrap_or(0) < share
+        };
+        if state.all >= connections || (!own && !(0..NETWORKS.len()).all(has_room)) {
             return None;
         }
         state.all += 1;
-        state.connections.insert(address, here + 1);
-        Some(Guest { inner: Arc::clone(&self.0), address })
+        for network in networks {
+            *state.connections.entry(network).or_default() += 1;
+        }
+        Some(Guest { inner: Arc::clone(&self.0), networks })
     }
 
     /// Connections that are open.
@@ -171,6 +189,47 @@ mod tests {
         assert_eq!(guests.count(), 3);
         let own: Vec<_> = (0..4).filter_map(|_| guests.admit([127, 0, 0, 1].into())).collect();
         assert_eq!(own.len(), 2, "this machine is limited by the sum only");
+    }
+
+    /// For a few coins a month one has a /48 of IPv6, or a /24 of IPv4.
+    #[test]
+    fn no_network_takes_the_places_of_all_others() {
+        let full = Limits::default();
+        let taken = |of: &dyn Fn(u32) -> IpAddr| {
+            let guests = Guests::new(full);
+            let kept: Vec<_> = (0..20_000).filter_map(|number| guests.admit(of(number))).collect();
+            (kept.len(), guests)
+        };
+        let six = |number: u32, bits: u32| -> IpAddr {
+            let base = 0x2001_0db8_u128 << 96;
+            Ipv6Addr::from_bits(base | u128::from(number) << (128 - bits)).into()
+        };
+        type Numbered<'a> = &'a dyn Fn(u32) -> IpAddr;
+        let cases: [(&str, usize, Numbered<'_>); 7] = [
+            ("a /64", 64, &|number| six(number, 128)),
+            ("networks of a /56", 128, &|number| six(number % 256, 64)),
+            ("networks of a /48", 256, &|number| six(number % 65_536, 64)),
+            ("networks of a /32", 512, &|number| six(number % 65_536, 48)),
+            ("an address", 64, &|_| v4(1)),
+            ("a /24", 128, &|number| v4(number as u8)),
+            ("a /16", 256, &|number| Ipv4Addr::from_bits(0xc0a8_0000 | number & 0xffff).into()),
+        ];
+        for (what, most, of) in cases {
+            let (count, guests) = taken(of);
+            assert_eq!(count, most, "{what}");
+            assert!(
+                guests.admit([203, 0, 113, 9].into()).is_some()
+                    && guests.admit("2a00::1".parse().expect("one")).is_some()
+            );
+            drop(guests);
+        }
+        // Places come back, in each of the networks.
+        let guests = Guests::new(full);
+        for _ in 0..3 {
+            let kept: Vec<_> = (0..1000).filter_map(|number| guests.admit(v4(number as u8))).collect();
+            assert_eq!(kept.len(), 128);
+        }
+        assert!(lock(&guests.0).connections.is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     world::{account, at, range_of, DRIVE},
     *,
 };
-use crate::Action;
+use crate::{Action, StartError, Vault};
 
 fn challenge(group: &Group, number: usize, slot: u8, log: &Shards, chunks: &[u64]) {
     let range = range_of(log);
@@ -308,5 +308,45 @@ async fn the_status_page_tells_what_is_so() {
     assert!(get("/nothing").await.starts_with("HTTP/1.1 404"));
     group.world.change(|state| state.drives.get_mut(&DRIVE).unwrap().slots[0].state = SlotState::Behind);
     group.stop(0).await;
+    group.stop_all().await;
+}
+
+/// Its proofs are right, and nobody can read what it keeps: the chain doesn't see that, and its operator would not either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_whose_address_leads_elsewhere_tells_its_operator_and_says_when_that_is_over() {
+    let group = Group::with(Coding::K1, 0, |config| config.pace.unreached_max = Duration::from_millis(200)).await;
+    group.fill(1).await;
+    let unreachable = |group: &Group| group.vault(0).metrics().unreachable.load(Relaxed);
+    assert_eq!(unreachable(&group), 0);
+    let moved = |addresses: Vec<u8>| {
+        group.world.change(|state| state.vaults.get_mut(&account(0).0).unwrap().addresses = vec![addresses])
+    };
+    let right = group.vault(0).addresses()[0].to_string().into_bytes();
+    // Another vault answers there: it hasn't this one's key.
+    moved(group.vault(1).addresses()[0].to_string().into_bytes());
+    until("it is told", || unreachable(&group) == 1).await;
+    moved(right);
+    until("it is over", || unreachable(&group) == 0).await;
+    group.stop_all().await;
+}
+
+/// As where a disk is to be mounted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_with_slots_does_not_start_with_an_empty_store_unless_the_loss_is_accepted() {
+    let mut group = Group::new(Coding::K1, 0).await;
+    group.fill(3).await;
+    group.world.change(|state| state.vaults.get_mut(&account(0).0).unwrap().slots = 1);
+    group.stop(0).await;
+    let store = group.folder(0).join(crate::STORE_FOLDER);
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::create_dir(&store).unwrap();
+    let start = |config| Vault::start(config, group.chain(0));
+    let error = start(group.config_of(0)).await.err().expect("it refuses");
+    assert!(matches!(error, StartError::StoreEmpty { slots: 1, .. }), "{error}");
+    assert!(error.remedy().contains("--accept-loss"), "{}", error.remedy());
+    assert_eq!(std::fs::read_dir(&store).unwrap().count(), 0, "nothing is made there");
+    let accepted = crate::Config { accept_loss: true, ..group.config_of(0) };
+    let vault = start(accepted).await.expect("it is what the operator wants");
+    vault.stop().await;
     group.stop_all().await;
 }

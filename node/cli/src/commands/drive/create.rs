@@ -135,8 +135,13 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
     let done = spend(context, &signer, plan).await?;
     let created = done.receipt.as_ref().and_then(|receipt| receipt.event("Storage", "DriveCreated")?.number("drive"));
     let id = created.and_then(|id| u64::try_from(id).ok());
-    if let (Some(id), false) = (id, name.is_empty()) {
-        create.state.registry(&client.genesis_hash().0)?.set_name(id, name)?;
+    if let Some(id) = id {
+        let mut registry = create.state.registry(&client.genesis_hash().0)?;
+        // Numbers aren't given twice: what is known of it is of a chain that was begun anew.
+        registry.forget(id)?;
+        if !name.is_empty() {
+            registry.set_name(id, name)?;
+        }
     }
     if let Some(id) = id {
         wait_for_group(&client, id, coding).await?;
@@ -205,7 +210,7 @@ pub fn format_coding(coding: Coding) -> String {
     format!("{}/{}", coding.data(), coding.slots())
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub fn check_name(name: &str) -> Result<()> {
     let plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' '));
     if name.len() > NAME_BYTES_MAX || !plain || name == "drive" || name.parse::<u64>().is_ok() || name == "cairn" {
         return Err(usage_with_remedy(

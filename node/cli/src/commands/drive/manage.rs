@@ -3,14 +3,17 @@
 //! Paying for drives, sizing and ending them.
 
 use cairn_client::chain::storage::{self, rate_per_block, Drive, UNIT_BYTES};
-use cairn_drive::keys::SealingKey;
+use cairn_drive::{keys::SealingKey, Witnessed};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::place::{find, StateDir};
+use super::{
+    create::check_name,
+    place::{find, StateDir},
+};
 use crate::{
     context::Context,
-    failure::{refused, usage, Result},
+    failure::{refused, usage, usage_with_remedy, Result},
     output::Report,
     size,
     spend::{spend, Plan},
@@ -95,10 +98,51 @@ pub async fn close(context: &Context, drive: &str, state: &StateDir) -> Result<R
 /// Says which drive `drive:` means.
 pub async fn default(context: &Context, drive: &str, state: &StateDir) -> Result<Report> {
     let id = find(context, Some(drive), state).await?;
-    on_chain(context, id).await?;
     let signer = context.signer().await?;
+    let owner = on_chain(context, id).await?.owner;
+    let whose = match owner == signer.account {
+        true => String::new(),
+        false => format!(", which is {}'s", context.address(&owner).await?),
+    };
     state.registry(&context.client().await?.genesis_hash().0)?.set_default(&signer.account.0, id)?;
-    Ok(Report::new(format!("`drive:` is drive {id} for {}", signer.name), json!({ "drive": id })))
+    Ok(Report::new(format!("`drive:` is drive {id}{whose} for {}", signer.name), json!({ "drive": id })))
+}
+
+/// Calls a drive of somebody else by a name.
+pub async fn add(context: &Context, id: u64, name: &str, state: &StateDir) -> Result<Report> {
+    check_name(name)?;
+    let drive = on_chain(context, id).await?;
+    let signer = context.signer().await?;
+    if drive.owner == signer.account {
+        return Err(usage(format!("drive {id} is {}'s own, and has the name that it was made with", signer.name)));
+    }
+    let client = context.client().await?;
+    let mut registry = state.registry(&client.genesis_hash().0)?;
+    let others = registry.by_name(name).into_iter().chain(registry.added_by_name(name));
+    if let Some(other) = others.filter(|other| *other != id).min() {
+        return Err(usage_with_remedy(
+            format!("drive {other} is called {name} already"),
+            format!("choose another name; or `cairn drive forget {other}`"),
+        ));
+    }
+    registry.add(id, name)?;
+    let owner = context.address(&drive.owner).await?;
+    let json = json!({ "drive": id, "name": name, "owner": owner });
+    Ok(Report::new(format!("`{name}:` is drive {id}, which is {owner}'s"), json))
+}
+
+/// Forgets what is known of a drive here.
+pub async fn forget(context: &Context, id: u64, key_generation: Option<u32>, state: &StateDir) -> Result<Report> {
+    let mut registry = state.registry(&context.client().await?.genesis_hash().0)?;
+    match key_generation {
+        Some(key_generation) => registry.note_seen(id, Witnessed { version: 0, key_generation })?,
+        None => registry.forget(id)?,
+    }
+    let text = match key_generation {
+        Some(generation) => format!("the key of drive {id} is taken to be of generation {generation}"),
+        None => format!("what was known of drive {id} is forgotten"),
+    };
+    Ok(Report::new(text, json!({ "drive": id, "key_generation": key_generation })))
 }
 
 /// Publishes the account's sealing key.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use cairn_client::{chain::storage::DriveId, keys::Keypair, AccountId, Error as ClientError};
 use cairn_drive::{
-    keys::ACCOUNT_SECRET_BYTES, live, Access, ChainError, Drive, DriveError, DrivePath, DriveState, Session,
+    keys::ACCOUNT_SECRET_BYTES, live, Access, ChainError, Drive, DriveError, DrivePath, DriveState, Session, Untrue,
+    Witnessed,
 };
 use zeroize::Zeroizing;
 
@@ -97,6 +98,10 @@ impl Place {
 }
 
 /// The number of a drive that is named by name or number; of the account's only or default one if it isn't named.
+///
+/// # Correctness
+/// Anybody can grant an account a drive, and call it what they like. So a drive of somebody else is never meant by itself: only its number
+/// means it, or what the user has called it (`cairn drive add`), or has made it the default.
 pub async fn find(context: &Context, named: Option<&str>, state: &StateDir) -> Result<DriveId> {
     if let Some(number) = named.and_then(|named| named.parse().ok()) {
         return Ok(number);
@@ -111,38 +116,62 @@ pub async fn find(context: &Context, named: Option<&str>, state: &StateDir) -> R
         if let Some(drive) = registry.default(&signer.account.0) {
             return Ok(drive);
         }
-        let candidates = if own.is_empty() { view.granted_to(&signer.account).await? } else { own };
-        return match candidates[..] {
+        return match own[..] {
             [only] => Ok(only),
             [] => Err(usage_with_remedy(
-                format!("{} has no drive", signer.name),
-                "`cairn drive create --capacity 1GiB` makes one",
+                format!("{} has no drive of its own", signer.name),
+                "`cairn drive create --capacity 1GiB` makes one; `cairn drive list` shows those that are shared with it: name one by its \
+                 number, like 7:/path",
             )),
             _ => Err(usage_with_remedy(
-                format!("{} has {} drives", signer.name, candidates.len()),
+                format!("{} has {} drives", signer.name, own.len()),
                 "name one: NAME:/path or 7:/path; `cairn drive default` says which `drive:` means",
             )),
         };
     };
-    let mut found = registry.by_name(name);
+    let called = |registry: &Registry| named_so(registry, name, &own);
+    let mut found = called(&registry);
     if found.is_empty() {
         // Not known here yet: the drives themselves say how they are called.
-        let mut registry = registry;
-        let granted = view.granted_to(&signer.account).await?;
-        for id in own.into_iter().chain(granted) {
-            let Ok(opened) = open(context, id, state).await else { continue };
-            registry.set_name(id, &opened.drive.name())?;
+        for id in own.iter().filter(|id| registry.name(**id).is_none()) {
+            // What it is called is noted when it is opened.
+            let _ = open(context, *id, state).await;
         }
-        found = registry.by_name(name);
+        found = called(&state.registry(&genesis)?);
     }
     match found[..] {
         [only] => Ok(only),
-        [] => Err(usage_with_remedy(format!("there is no drive called {name}"), "`cairn drive list` shows the drives")),
+        [] => Err(usage_with_remedy(
+            format!("{} has no drive called {name}", signer.name),
+            "`cairn drive list` shows the drives; one that is shared with you has a number, or the name that `cairn drive add` gave it",
+        )),
         _ => Err(usage_with_remedy(
             format!("{} drives are called {name}", found.len()),
             "name one by its number; `cairn drive list` shows them",
         )),
     }
+}
+
+/// The drives that a name means: of the account's own those that are called so, and of others those that the user calls so.
+fn named_so(registry: &Registry, name: &str, own: &[DriveId]) -> Vec<DriveId> {
+    let mut found: Vec<DriveId> = registry.by_name(name).into_iter().filter(|id| own.contains(id)).collect();
+    found.extend(registry.added_by_name(name).into_iter().filter(|id| !own.contains(id)));
+    found
+}
+
+/// What is known of a drive says that the node tells an untruth, or is behind.
+pub fn untrue(drive: DriveId, error: Untrue) -> anyhow::Error {
+    let remedy = match error {
+        Untrue::KeyJump { shown, .. } => format!(
+            "if its key was turned that often (`cairn unshare` does it), say so: `cairn drive forget {drive} --key-generation {shown}`; \
+             else use another node"
+        ),
+        _ => format!(
+            "the node may be behind: wait, or use another one by --url. If the chain was begun anew, `cairn drive forget {drive}` forgets what \
+             is known here"
+        ),
+    };
+    failed(format!("drive {drive}: {error}"), remedy)
 }
 
 /// A drive that is open.
@@ -153,6 +182,15 @@ pub struct Opened {
     pub drive: Drive,
     /// Who signs, and the key, if there is an account.
     pub signer: Option<(Signer, Keypair)>,
+    /// How far the drive is known to have been, with what was read just now.
+    pub seen: Witnessed,
+}
+
+impl Opened {
+    /// Whether the account owns the drive.
+    pub fn is_own(&self) -> bool {
+        self.signer.as_ref().is_some_and(|(signer, _)| signer.account.0 == self.drive.state().owner)
+    }
 }
 
 /// Opens a drive by its number, with what the account may do. Without an account, public drives can be read.
@@ -170,13 +208,20 @@ pub async fn open(context: &Context, id: DriveId, state: &StateDir) -> Result<Op
     let session = live::session(client, account);
     let found = cairn_drive::find(&*session.chain, id).await.map_err(drive_error)?;
     warn_of_end(context, &found).await?;
+    let mut registry = state.registry(&session.chain.genesis())?;
+    let known = registry.seen(id);
     let access = access(context, &session, &found, signer.as_ref()).await?;
     let drive = Drive::open(&session, found, access).await.map_err(drive_error)?;
-    let name = drive.name();
-    if !name.is_empty() {
-        state.registry(&session.chain.genesis())?.set_name(id, &name)?;
+    let now = drive.witnessed();
+    known.check_version(now.version).map_err(|error| untrue(id, error))?;
+    let seen = known.and(now);
+    registry.note_seen(id, seen)?;
+    let (name, opened) = (drive.name(), Opened { session, drive, signer, seen });
+    // What others call their drives is their business; and who may write to a drive doesn't give it another name here.
+    if !name.is_empty() && opened.is_own() && registry.name(id).is_none() {
+        registry.set_name(id, &name)?;
     }
-    Ok(Opened { session, drive, signer })
+    Ok(opened)
 }
 
 /// Says that a drive is about to end, with all that it holds, to whoever does something with it.
@@ -270,6 +315,20 @@ mod tests {
         }
         assert_eq!(Place::of_drive("photos").expect("a drive"), Place::parse("photos:/").expect("the same"));
         assert!(Place::parse("file").is_err() && Place::read("drive:/../x").is_err());
+    }
+
+    /// Eve grants her drive unasked, and calls it what others call theirs.
+    #[test]
+    fn what_others_call_their_drives_means_nothing_until_the_user_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut registry = Registry::load(folder.path(), &[1; 32]).expect("loads");
+        // As older versions of this program noted it.
+        registry.set_name(6, "photos").expect("stored");
+        registry.set_name(7, "photos").expect("stored");
+        assert_eq!(named_so(&registry, "photos", &[7]), [7]);
+        assert!(named_so(&registry, "photos", &[]).is_empty());
+        registry.add(6, "eves").expect("stored");
+        assert_eq!((named_so(&registry, "eves", &[7]), named_so(&registry, "photos", &[7])), (vec![6], vec![7]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cairn_drive::Witnessed;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -38,6 +39,18 @@ struct Chain {
     /// By account.
     #[serde(default)]
     default: BTreeMap<String, u64>,
+    /// Names that the user gave to drives of others: what they call them themselves counts for nothing here.
+    #[serde(default)]
+    added: BTreeMap<u64, String>,
+    /// How far drives are known to have been.
+    #[serde(default)]
+    seen: BTreeMap<u64, Seen>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Seen {
+    version: u64,
+    key_generation: u32,
 }
 
 impl Registry {
@@ -63,6 +76,42 @@ impl Registry {
         self.chain()?.names.get(&drive).map(String::as_str)
     }
 
+    /// The drives of others that the user calls so.
+    pub fn added_by_name(&self, name: &str) -> Vec<u64> {
+        let added = self.chain().into_iter().flat_map(|chain| &chain.added);
+        added.filter(|(_, known)| *known == name).map(|(id, _)| *id).collect()
+    }
+
+    /// What the user calls a drive of somebody else.
+    pub fn added(&self, drive: u64) -> Option<&str> {
+        self.chain()?.added.get(&drive).map(String::as_str)
+    }
+
+    /// Notes what the user calls a drive of somebody else.
+    pub fn add(&mut self, drive: u64, name: &str) -> Result<()> {
+        self.change(|chain| {
+            chain.added.insert(drive, name.into());
+        })
+    }
+
+    /// How far a drive is known to have been.
+    pub fn seen(&self, drive: u64) -> Witnessed {
+        let seen = self.chain().and_then(|chain| chain.seen.get(&drive)).copied().unwrap_or_default();
+        Witnessed { version: seen.version, key_generation: seen.key_generation }
+    }
+
+    /// Notes how far a drive is; what is noted never goes back.
+    pub fn note_seen(&mut self, drive: u64, now: Witnessed) -> Result<()> {
+        if self.seen(drive).and(now) == self.seen(drive) {
+            return Ok(());
+        }
+        self.change(|chain| {
+            let seen = chain.seen.entry(drive).or_default();
+            seen.version = seen.version.max(now.version);
+            seen.key_generation = seen.key_generation.max(now.key_generation);
+        })
+    }
+
     /// What an account means by `drive:`, if that was said.
     pub fn default(&self, account: &[u8; 32]) -> Option<u64> {
         self.chain()?.default.get(&hex::encode(account)).copied()
@@ -85,10 +134,12 @@ impl Registry {
         })
     }
 
-    /// Forgets a drive that is no more.
+    /// Forgets a drive that is no more, or of which what is known isn't true.
     pub fn forget(&mut self, drive: u64) -> Result<()> {
         self.change(|chain| {
             chain.names.remove(&drive);
+            chain.added.remove(&drive);
+            chain.seen.remove(&drive);
             chain.default.retain(|_, default| *default != drive);
         })
     }
@@ -163,6 +214,18 @@ mod tests {
         registry.forget(8).expect("stored");
         let again = load(1);
         assert_eq!((again.by_name("photos"), again.default(&[5; 32])), (vec![7], None));
+        let mut registry = load(1);
+        registry.add(9, "theirs").expect("stored");
+        for (version, key_generation) in [(5, 1), (3, 2), (4, 0)] {
+            registry.note_seen(9, Witnessed { version, key_generation }).expect("stored");
+        }
+        let again = load(1);
+        assert_eq!((again.added(9), again.added_by_name("theirs")), (Some("theirs"), vec![9]));
+        assert!(again.by_name("theirs").is_empty(), "it is no drive of one's own");
+        assert_eq!(again.seen(9), Witnessed { version: 5, key_generation: 2 }, "neither goes back");
+        assert_eq!((load(2).seen(9), again.seen(7)), (Witnessed::default(), Witnessed::default()));
+        registry.forget(9).expect("stored");
+        assert_eq!((load(1).seen(9), load(1).added(9)), (Witnessed::default(), None));
         fs::write(folder.path().join("drives.json"), "{").expect("written");
         assert!(Registry::load(folder.path(), &[1; 32]).is_err());
     }

@@ -2,7 +2,12 @@
 
 //! How drives and their vaults fare.
 
-use cairn_client::chain::storage::{Drive, Role, Slot, SlotState, Visibility, UNIT_BYTES};
+use std::time::Duration;
+
+use cairn_client::{
+    chain::storage::{Drive, Role, Slot, SlotState, Visibility, UNIT_BYTES},
+    View,
+};
 use serde_json::{json, Value};
 
 use super::{
@@ -37,7 +42,8 @@ pub async fn list(context: &Context, state: &StateDir) -> Result<Report> {
     let (mut rows, mut list) = (Vec::new(), Vec::new());
     for (id, is_own) in own.into_iter().map(|id| (id, true)).chain(granted.into_iter().map(|id| (id, false))) {
         let Some(drive) = view.drive(id).await? else { continue };
-        let name = registry.name(id).unwrap_or_default();
+        let name = if is_own { registry.name(id) } else { registry.added(id) }.unwrap_or_default();
+        let owner = context.address(&drive.owner).await?;
         let used = data_bytes(&drive, drive.units - drive.trimmed_units);
         let capacity = data_bytes(&drive, drive.capacity_units);
         let healthy = drive.slots.iter().filter(|slot| slot.state == SlotState::Healthy).count();
@@ -48,10 +54,10 @@ pub async fn list(context: &Context, state: &StateDir) -> Result<Report> {
             format!("{} of {}", format_bytes(used), format_bytes(capacity)),
             format!("{healthy} of {}", drive.slots.len()),
             ends(&drive, view.block_number_u32(), view.block_time()?),
-            if is_own { "own".into() } else { "shared".into() },
+            if is_own { "own".into() } else { format!("{owner}'s") },
         ]);
         list.push(json!({
-            "drive": id, "name": name, "own": is_own, "coding": format_coding(drive.coding), "version": drive.version,
+            "drive": id, "name": name, "own": is_own, "owner": owner, "coding": format_coding(drive.coding), "version": drive.version,
             "used_bytes": used, "capacity_bytes": capacity, "healthy_slots": healthy, "dry_block": drive.dry_block,
         }));
     }
@@ -81,7 +87,7 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
     let terms = view.storage_terms().await?;
     let registry = state.registry(&client.genesis_hash().0)?;
     let (now, block_time) = (view.block_number_u32(), view.block_time()?);
-    let name = registry.name(id).unwrap_or_default();
+    let name = registry.added(id).or(registry.name(id)).unwrap_or_default();
     let owner = context.address(&drive.owner).await?;
     let held = drive.units - drive.trimmed_units;
     let per_period = drive.rate_per_block.saturating_mul(terms.period_blocks.into());
@@ -144,6 +150,7 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
         shared.push(vec![address.clone(), may.into(), until]);
         shared_json.push(json!({ "account": address, "role": role, "until_block": grant.until_block }));
     }
+    let reached = reached(context, &view, &drive).await?;
     let (mut slots, mut slots_json) = (Vec::new(), Vec::new());
     for (number, slot) in drive.slots.iter().enumerate() {
         let vault = context.address_of(slot.vault.as_ref()).await?;
@@ -151,11 +158,12 @@ pub async fn status(context: &Context, drive: Option<&str>, state: &StateDir) ->
             number.to_string(),
             slot_state(slot).into(),
             slot.proven_block.map_or("never".into(), |block| ago(block, now, block_time)),
+            reached[number].map_or("", |reached| if reached { "yes" } else { "no" }).into(),
             vault.clone().unwrap_or_else(|| "nobody".into()),
         ]);
-        slots_json.push(slot_json(number, slot, vault.as_deref()));
+        slots_json.push(slot_json(number, slot, vault.as_deref(), reached[number]));
     }
-    let mut text = format!("{}\n{}", fields(rows), table(&["slot", "state", "last proof", "vault"], &slots));
+    let mut text = format!("{}\n{}", fields(rows), table(&["slot", "state", "last proof", "reached", "vault"], &slots));
     if !shared.is_empty() {
         text += "\n";
         text += &table(&["shared with", "which", ""], &shared);
@@ -192,10 +200,25 @@ fn slot_state(slot: &Slot) -> &'static str {
     }
 }
 
-fn slot_json(number: usize, slot: &Slot, vault: Option<&str>) -> Value {
+/// How long a vault is given to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Whether each slot's vault answers, from here; nothing of a slot without one. All are asked at the same time.
+async fn reached(context: &Context, view: &View, drive: &Drive) -> Result<Vec<Option<bool>>> {
+    let genesis = context.client().await?.genesis_hash().0;
+    let asked = drive.slots.iter().map(|slot| async {
+        let Some(account) = &slot.vault else { return Ok(None) };
+        let Some(vault) = view.vault(account).await? else { return Ok(Some(false)) };
+        let reached = tokio::time::timeout(ANSWER_MAX, cairn_vault::reach(&vault, genesis)).await;
+        Ok::<_, cairn_client::Error>(Some(matches!(reached, Ok(Ok(_)))))
+    });
+    Ok(futures::future::try_join_all(asked).await?)
+}
+
+fn slot_json(number: usize, slot: &Slot, vault: Option<&str>, reached: Option<bool>) -> Value {
     json!({
         "slot": number, "vault": vault, "state": slot_state(slot), "proven_block": slot.proven_block,
-        "leaving": slot.leaving, "disputed": slot.disputed,
+        "leaving": slot.leaving, "disputed": slot.disputed, "reached": reached,
         "root": format!("0x{}", hex::encode(slot.root)),
     })
 }

@@ -20,7 +20,7 @@ use crate::{
 /// Gives a drive to another account.
 pub async fn transfer(context: &Context, named: &str, to: &str, state: &StateDir) -> Result<Report> {
     let id = find(context, Some(named), state).await?;
-    let owned = Owned::open(context, id, "only a drive's owner gives it away").await?;
+    let owned = Owned::open(context, id, "only a drive's owner gives it away", state).await?;
     let account = context.resolve(to).await?;
     let address = context.address(&account).await?;
     if account == owned.signer.account {

@@ -29,14 +29,15 @@ pub async fn trim(context: &Context, named: Option<&str>, all: bool, state: &Sta
     let opened = open(context, id, state).await?;
     let drive = &opened.drive;
     let versions = drive.versions().await.map_err(drive_error)?;
-    let Some(cut) = choose(drive, &versions, all) else {
+    let state_now = drive.state();
+    let free = (state_now.capacity_units + state_now.trimmed_units).saturating_sub(state_now.units);
+    let room = data_bytes(drive, free);
+    // What there is no room to move can't be given up; a little of it may be, and then there is more room.
+    let Some(cut) = choose(drive, &versions, all, room).or_else(|| choose(drive, &versions, all, u64::MAX)) else {
         return Ok(Report::new(format!("drive {id} has nothing to give up"), json!({ "drive": id, "freed_bytes": 0 })));
     };
     let moved = live_before(drive, cut);
     let freed = data_bytes(drive, cut.units - drive.state().trimmed_units);
-    let state_now = drive.state();
-    let free = (state_now.capacity_units + state_now.trimmed_units).saturating_sub(state_now.units);
-    let room = data_bytes(drive, free);
     if moved > room {
         let capacity = data_bytes(drive, state_now.capacity_units).saturating_add(moved - room);
         return Err(refused(
@@ -84,8 +85,9 @@ fn live_before(drive: &Drive, cut: Cut) -> u64 {
     files.filter(|file| file.stripe < cut.stripe).map(|file| file.stored_bytes()).sum()
 }
 
-/// The cut that frees the most for what it moves. Only where a version begins is it known how long the logs were.
-fn choose(drive: &Drive, versions: &[Version], all: bool) -> Option<Cut> {
+/// The cut that frees the most for what it moves, of those that move no more than there is room for. Only where a version begins is it
+/// known how long the logs were.
+fn choose(drive: &Drive, versions: &[Version], all: bool, room: u64) -> Option<Cut> {
     let newest = versions.first()?;
     let end = Cut { stripe: newest.root.stripe + 1, units: drive.state().units };
     let trimmed = drive.state().trimmed_units;
@@ -94,8 +96,12 @@ fn choose(drive: &Drive, versions: &[Version], all: bool) -> Option<Cut> {
     }
     let cuts = versions.iter().map(|version| Cut { stripe: version.first_stripe, units: version.units_before });
     let gain = |cut: &Cut| {
+        let moved = live_before(drive, *cut);
+        if moved > room {
+            return None;
+        }
         let freed = data_bytes(drive, cut.units.saturating_sub(trimmed));
-        freed.checked_sub(live_before(drive, *cut).saturating_mul(2)).filter(|gain| *gain > 0)
+        freed.checked_sub(moved.saturating_mul(2)).filter(|gain| *gain > 0)
     };
     cuts.chain([end]).filter_map(|cut| Some((gain(&cut)?, cut))).max_by_key(|(gain, _)| *gain).map(|(_, cut)| cut)
 }

@@ -12,12 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cairn_drive::{commit, commit::OTHERS_WAIT, live::KeySigner, upload::Event, Committed, Plan, Writer};
+use cairn_client::AccountId;
+use cairn_drive::{
+    commit, commit::OTHERS_WAIT, live::KeySigner, upload::Event, Committed, DriveError, Plan, Witnessed, Writer,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{json, Value};
 
 use crate::{
-    commands::drive::place::{drive_error, Opened, StateDir},
+    commands::drive::place::{drive_error, untrue, Opened, StateDir},
     context::Context,
     failure::{refused, usage_with_remedy, Result},
     output::to_stderr,
@@ -55,10 +58,7 @@ impl Meter {
             Shown::Nothing
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(total);
-            let template = "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {msg}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("=> "));
-            }
+            style(&bar, total);
             bar.set_prefix(what.to_string());
             Shown::Bar(bar)
         } else {
@@ -76,6 +76,7 @@ impl Meter {
             Shown::Bar(bar) => {
                 bar.reset();
                 bar.set_length(total);
+                style(bar, total);
             },
             Shown::Lines { state, .. } => {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +96,10 @@ impl Meter {
                 if Instant::now() >= state.next {
                     state.next = Instant::now() + LINE_EVERY;
                     let rate = done as f64 / state.since.elapsed().as_secs_f64().max(0.001);
+                    if state.total == 0 {
+                        to_stderr(&format!("{what}: {}, {}/s", format_bytes(done), format_bytes(rate as u64)));
+                        return;
+                    }
                     let left = state.total.saturating_sub(done) as f64 / rate.max(1.0);
                     to_stderr(&format!(
                         "{what}: {} of {}, {}/s, {left:.0} s left",
@@ -127,6 +132,17 @@ impl Meter {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How a bar looks: of standard input nobody knows how long it is.
+fn style(bar: &ProgressBar, total: u64) {
+    let template = match total {
+        0 => "{prefix} {bytes} {bytes_per_sec} {msg}",
+        _ => "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {msg}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
     }
 }
 
@@ -202,6 +218,12 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
     }
     check_writer(&opened)?;
     let Some((_, key)) = &opened.signer else { return Err(crate::failure::usage("no account is named")) };
+    let (id, is_own) = (opened.drive.state().id, opened.is_own());
+    opened.seen.check_key(opened.drive.state().key_generation).map_err(|error| untrue(id, error))?;
+    if !is_own {
+        let owner = context.address(&AccountId::from(opened.drive.state().owner)).await?;
+        context.output.note(&format!("drive {id} is {owner}'s, who can read what you store there"));
+    }
     let meter = Meter::new(context, how.what, 0);
     let (sent, known) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (stored_ms, started) = (Arc::new(AtomicU64::new(0)), Instant::now());
@@ -237,15 +259,23 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
     };
     let writer = Writer { signer: Arc::new(KeySigner(key.clone())), on_event, others_wait: OTHERS_WAIT };
     let mut plan = plan;
-    let registry = state.registry(&opened.session.chain.genesis())?;
-    let (id, name) = (opened.drive.state().id, opened.drive.name());
-    if let (None, true, Some(known)) = (&plan.name, name.is_empty(), registry.name(id)) {
+    let mut registry = state.registry(&opened.session.chain.genesis())?;
+    // What a drive of somebody else is called is theirs to say.
+    let unnamed = is_own && opened.drive.name().is_empty();
+    if let (None, true, Some(known)) = (&plan.name, unnamed, registry.name(id)) {
         plan.name = Some(known.into());
     }
+    let key_generation = opened.drive.access().key.generation();
     let journals = journals(state)?;
     let result = commit(&opened.session, opened.drive, plan, &writer, &journals).await;
     meter.finish();
-    let committed = result.map_err(drive_error)?;
+    let committed = match result {
+        Err(DriveError::EscrowTooSmall { escrow, needed }) => {
+            return Err(escrow_too_small(context, id, escrow, needed).await?)
+        },
+        result => result.map_err(drive_error)?,
+    };
+    registry.note_seen(id, Witnessed { version: committed.version, key_generation })?;
     Ok(Carried {
         committed,
         read_bytes: meter.done(),
@@ -254,6 +284,22 @@ pub async fn carry(context: &Context, opened: Opened, plan: Plan, state: &StateD
         stored_ms: stored_ms.load(Ordering::Relaxed),
         on_others: on_others.load(Ordering::Relaxed),
     })
+}
+
+/// What to pay in before a drive can hold more.
+async fn escrow_too_small(context: &Context, id: u64, escrow: u128, needed: u128) -> Result<anyhow::Error> {
+    let token = context.token().await?;
+    // Blocks go by until it is paid in: a hundredth more.
+    let lacking = needed.saturating_sub(escrow).saturating_add(needed / 100);
+    Ok(refused(
+        "Storage::EscrowTooSmall",
+        format!(
+            "drive {id} would cost {} a period, and {} are left of what was paid for it; nothing is committed",
+            token.format(needed),
+            token.format(escrow)
+        ),
+        format!("`cairn drive top-up {id} {}` pays for a period; then run the command again", token.format(lacking)),
+    ))
 }
 
 /// Notes which vaults failed while something was read.

@@ -2,20 +2,28 @@
 
 //! Getting files out of a drive, or out of what a link names.
 
-use std::{fs, io::Write, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use cairn_drive::{
-    download::{download_all, Wanted},
+    download::{download_all, free_bytes, from_ms, Wanted},
     live,
     manifest::Entry,
     share::{Lead, Link, SCHEME},
+    sync::{alike, local_file, Compare, Likeness, LocalFile},
     Contents, DriveError, DrivePath,
 };
 use serde_json::json;
 
 use super::{
     carry::{note_failures, Meter},
+    change::meant,
     Cat, Get,
 };
 use crate::{
@@ -80,6 +88,7 @@ pub async fn source(context: &Context, text: &str, version: Option<u64>, state: 
         Some(version) => opened.drive.at_version(version).await.map_err(drive_error)?,
         None => Arc::clone(opened.drive.contents()),
     };
+    meant(&place, contents.tree())?;
     Ok(Source { contents, path: place.path, drive: id, lead: None })
 }
 
@@ -93,13 +102,20 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
     }
     let mut files: Vec<Wanted> = Vec::new();
     let mut folders = Vec::new();
+    let mut begun = None;
     if tree.is_directory(path) {
         if !args.recursive {
             return Err(usage_with_remedy(format!("{path} is a directory"), "give -r to get it with everything in it"));
         }
+        let mark = Mark::of(&args);
         let top = match path.name() {
-            Some(name) if args.destination.is_dir() => args.destination.join(name),
-            _ => args.destination.clone(),
+            // An interrupted run of this command may have made the folder: this one goes on there, and not one deeper.
+            Some(name) if args.destination.is_dir() && !mark.is_in(&args.destination) => args.destination.join(name),
+            Some(_) => {
+                begun = Some(mark);
+                args.destination.clone()
+            },
+            None => args.destination.clone(),
         };
         folders.push(top.clone());
         for (below, entry) in tree.below(path) {
@@ -118,23 +134,38 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
         }
         files.push(Wanted { name: path.to_string(), file, to });
     }
+    if let Some(top) = folders.first().filter(|top| top.exists() && !top.is_dir()) {
+        return Err(usage_with_remedy(format!("{} is no folder", top.display()), "name another place, or remove it"));
+    }
     // What leads to `top` itself is the user's own way there.
-    for to in folders.iter().skip(1).chain(files.iter().map(|wanted| &wanted.to)) {
-        check_place(to)?;
+    folders.iter().skip(1).try_for_each(|to| check_place(to, false))?;
+    files.iter().try_for_each(|wanted| check_place(&wanted.to, true))?;
+    for folder in &folders {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
+    if let Some(mark) = &begun {
+        mark.make(&args.destination)?;
+    }
+    let all = files.len();
+    let files = tokio::task::spawn_blocking(move || missing(files)).await?.map_err(drive_error)?;
     let total: u64 = files.iter().map(|wanted| wanted.file.size).sum();
+    warn_of_room(context, &args.destination, total);
     let meter = Meter::new(context, "getting", total);
-    for folder in folders {
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    }
     let count = files.len();
     let result = get_all(contents, files, &meter).await;
     meter.finish();
     note_failures(context, contents.reader().vaults());
     result.map_err(|error| source.error(error))?;
-    let text = format!("got {count} {}, {}", if count == 1 { "file" } else { "files" }, format_bytes(total));
+    if let Some(mark) = &begun {
+        mark.remove(&args.destination)?;
+    }
+    let there = match all - count {
+        0 => String::new(),
+        there => format!("; {there} {} there already", if there == 1 { "was" } else { "were" }),
+    };
+    let text = format!("got {count} {}, {}{there}", if count == 1 { "file" } else { "files" }, format_bytes(total));
     let json = json!({
-        "drive": drive, "files": count, "bytes": total,
+        "drive": drive, "files": count, "bytes": total, "there_already": all - count,
         "failures": contents.reader().vaults().failures().iter().map(|failure| {
             json!({ "slot": failure.slot, "reason": failure.reason })
         }).collect::<Vec<_>>(),
@@ -142,14 +173,110 @@ pub async fn get(context: &Context, args: Get) -> Result<Report> {
     Ok(Report::new(text, json))
 }
 
-/// What is a link there, or no file at all, isn't written through and isn't replaced: what it leads to is somebody else's.
-fn check_place(to: &Path) -> Result<()> {
-    let Ok(there) = to.symlink_metadata() else { return Ok(()) };
-    if there.is_file() || there.is_dir() {
-        return Ok(());
+/// Warns of what most likely won't fit; what an earlier run left is counted twice.
+pub fn warn_of_room(context: &Context, to: &Path, bytes: u64) {
+    if let Some(free) = free_bytes(to).filter(|free| *free < bytes) {
+        context.output.warn(&format!(
+            "{} are to be got, and {} are free at {}; make room there: the same command goes on",
+            format_bytes(bytes),
+            format_bytes(free),
+            to.display()
+        ));
     }
+}
+
+/// A file in a folder that a `get -r` has made and not filled yet: it says that this is what the command's words mean.
+struct Mark(String);
+
+impl Mark {
+    /// Of what a command gets. Nobody learns a link from it.
+    fn of(args: &Get) -> Self {
+        let mut words = blake3::Hasher::new_derive_key("cairn/cli/get-mark/v1");
+        for word in [args.source.as_str(), &args.version.map(|version| version.to_string()).unwrap_or_default()] {
+            words.update(&(word.len() as u64).to_le_bytes()).update(word.as_bytes());
+        }
+        Mark(format!(".cairn-{}.part", hex::encode(&words.finalize().as_bytes()[..10])))
+    }
+
+    fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.0)
+    }
+
+    fn is_in(&self, folder: &Path) -> bool {
+        self.path(folder).symlink_metadata().is_ok_and(|mark| mark.is_file())
+    }
+
+    fn make(&self, folder: &Path) -> Result<()> {
+        let path = self.path(folder);
+        let made = fs::OpenOptions::new().write(true).create_new(true).open(&path);
+        match made {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(error).with_context(|| path.display().to_string())
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn remove(&self, folder: &Path) -> Result<()> {
+        let path = self.path(folder);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| path.display().to_string())
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Those of the files that aren't there with the same content; the others get the right time and mode.
+fn missing(wanted: Vec<Wanted>) -> Result<Vec<Wanted>, DriveError> {
+    let mut missing = Vec::new();
+    for wanted in wanted {
+        let there = match wanted.to.symlink_metadata() {
+            Ok(there) if there.is_file() && there.len() == wanted.file.size => local_file(&wanted.to).ok().flatten(),
+            _ => None,
+        };
+        // What can't be read is replaced, if it can be.
+        let likeness = there.map(|there| (alike(&there, &wanted.file, Compare::Content), there));
+        match likeness {
+            Some((Ok(Likeness::Same), _)) => {},
+            Some((Ok(Likeness::Touched), there)) => touch(&there, wanted.file.modified_ms, wanted.file.mode)?,
+            _ => missing.push(wanted),
+        }
+    }
+    Ok(missing)
+}
+
+/// Gives a file of this machine another time and mode.
+pub fn touch(file: &LocalFile, modified_ms: i64, mode: u16) -> Result<(), DriveError> {
+    let set = || {
+        let opened = fs::File::open(&file.path).or_else(|error| match error.kind() {
+            // One's own file, that not even its owner may read.
+            std::io::ErrorKind::PermissionDenied => {
+                fs::set_permissions(&file.path, fs::Permissions::from_mode(0o600))?;
+                fs::File::open(&file.path)
+            },
+            _ => Err(error),
+        })?;
+        opened.set_modified(from_ms(modified_ms))?;
+        opened.set_permissions(fs::Permissions::from_mode(u32::from(mode) & 0o777))
+    };
+    set().map_err(|error| DriveError::Io { what: file.path.display().to_string(), error })
+}
+
+/// What is a link there, or no file at all, isn't written through and isn't replaced: what it leads to is somebody else's. Nor is a folder
+/// by a file, or a file by a folder.
+fn check_place(to: &Path, as_file: bool) -> Result<()> {
+    let Ok(there) = to.symlink_metadata() else { return Ok(()) };
+    let what = match (there.is_file(), there.is_dir()) {
+        (true, _) if as_file => return Ok(()),
+        (_, true) if !as_file => return Ok(()),
+        (true, _) => "a file, where a folder is to be made",
+        (_, true) => "a folder, where a file is to be written",
+        _ => "a symbolic link or special file, and isn't replaced",
+    };
     Err(usage_with_remedy(
-        format!("{} is a symbolic link or special file, and isn't replaced", to.display()),
+        format!("{} is {what}", to.display()),
         "name another place, or remove it; `-` is standard output",
     ))
 }
@@ -215,7 +342,60 @@ fn parse_range(text: &str, size: u64) -> Result<std::ops::Range<u64>> {
 
 #[cfg(test)]
 mod tests {
+    use cairn_drive::manifest::FileEntry;
+
     use super::*;
+
+    #[test]
+    fn a_mark_is_of_its_command_alone_and_is_there_until_it_is_removed() {
+        let of = |source: &str, version: Option<u64>| {
+            let destination = PathBuf::from("out");
+            Mark::of(&Get { source: source.into(), destination, recursive: true, version, state: StateDir::default() })
+        };
+        let (mark, folder) = (of("d:/a", None), tempfile::tempdir().expect("a folder"));
+        assert!(!mark.is_in(folder.path()));
+        mark.make(folder.path()).expect("made");
+        mark.make(folder.path()).expect("made already");
+        assert!(mark.is_in(folder.path()) && of("d:/a", None).is_in(folder.path()));
+        for other in [of("d:/b", None), of("d:/a", Some(1)), of("", None)] {
+            assert!(!other.is_in(folder.path()));
+        }
+        mark.remove(folder.path()).expect("removed");
+        mark.remove(folder.path()).expect("removed already");
+        assert!(!mark.is_in(folder.path()));
+    }
+
+    #[test]
+    fn what_is_there_with_the_same_content_is_not_got_again_and_what_is_damaged_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let entry = |content: &[u8], modified_ms: i64| {
+            let key = [8; 32];
+            let commitment = cairn_drive::frame::Commitment::of_reader(content, &key).expect("in memory");
+            let size = content.len() as u64;
+            FileEntry { size, modified_ms, mode: 0o600, key, commitment, stripe: 0, offset: 0 }
+        };
+        let wanted = |name: &str, content: &[u8], there: Option<&[u8]>| {
+            let to = folder.path().join(name);
+            if let Some(there) = there {
+                fs::write(&to, there).expect("written");
+                // As after a download whose content was damaged: size and time are right.
+                touch(&local_file(&to).expect("there").expect("a file"), 5_000, 0o600).expect("touched");
+            }
+            Wanted { name: name.into(), file: entry(content, 5_000), to }
+        };
+        let all = vec![
+            wanted("same", b"12345", Some(b"12345")),
+            wanted("damaged", b"12345", Some(b"1\x00\x00\x00\x35")),
+            wanted("new", b"12345", None),
+        ];
+        let left: Vec<String> = missing(all).expect("readable").into_iter().map(|wanted| wanted.name).collect();
+        assert_eq!(left, ["damaged", "new"]);
+        let mut touched = wanted("same", b"12345", None);
+        touched.file.modified_ms = 9_000;
+        assert!(missing(vec![touched]).expect("readable").is_empty());
+        let after = local_file(&folder.path().join("same")).expect("there").expect("a file");
+        assert_eq!((after.modified_ms, after.mode), (9_000, 0o600));
+    }
 
     #[test]
     fn ranges_are_read_as_they_are_meant() {

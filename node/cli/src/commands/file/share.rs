@@ -11,7 +11,7 @@ use cairn_client::{
 };
 use cairn_drive::{
     keys::{seal, DriveKey, KeyError, ACCOUNT_SECRET_BYTES},
-    owner_key, Plan as Changes, Step,
+    owner_key, Plan as Changes, Step, Untrue, Witnessed,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     commands::drive::{
         manage::{on_chain, publish_key},
-        place::{drive_error, find, open, Place, StateDir},
+        place::{drive_error, find, open, untrue, Place, StateDir},
     },
     context::{Context, Signer},
     failure::{failed, refused, usage, usage_with_remedy, Result},
@@ -39,7 +39,11 @@ const ACCEPT: &str = "accept";
 /// Shares a drive, or what is in it.
 pub async fn share(context: &Context, args: Share) -> Result<Report> {
     if args.place == ACCEPT && args.with.is_none() && !args.link && !args.public {
+        only_with_accounts(&args, "`share accept` publishes a key, and shares nothing")?;
         return publish_key(context).await;
+    }
+    if args.with.is_none() {
+        only_with_accounts(&args, "no account is named")?;
     }
     let place = Place::of_drive(&args.place)?;
     let id = find(context, place.drive.as_deref(), &args.state).await?;
@@ -48,10 +52,24 @@ pub async fn share(context: &Context, args: Share) -> Result<Report> {
     }
     whole(&place)?;
     match &args.with {
-        Some(account) => grant(context, id, account, args.role, args.until.as_deref()).await,
-        None if args.public => publish(context, id).await,
+        Some(account) => {
+            let role = args.role.unwrap_or(RoleArg::Reader);
+            grant(context, id, account, role, args.until.as_deref(), &args.state).await
+        },
+        None if args.public => publish(context, id, &args.state).await,
         None => Err(usage_with_remedy("share it with whom?", "name an account, or give --link or --public")),
     }
+}
+
+/// `--until` and `--role` say how an account may use a drive, and mean nothing else.
+fn only_with_accounts(args: &Share, reason: &str) -> Result<()> {
+    if args.until.is_none() && args.role.is_none() {
+        return Ok(());
+    }
+    Err(usage_with_remedy(
+        format!("--until and --role are for sharing with an account: {reason}"),
+        "name an account, or leave them out: what everybody or a link's holder can read has no end",
+    ))
 }
 
 /// Accounts are shared with as a whole drive.
@@ -96,7 +114,7 @@ pub(crate) struct Owned {
 
 impl Owned {
     /// `remedy` is for those who don't own it.
-    pub async fn open(context: &Context, id: u64, remedy: &'static str) -> Result<Self> {
+    pub async fn open(context: &Context, id: u64, remedy: &'static str, state: &StateDir) -> Result<Self> {
         let signer = context.signer().await?;
         let drive = on_chain(context, id).await?;
         if drive.owner != signer.account {
@@ -105,6 +123,7 @@ impl Owned {
         }
         let client = context.client().await?;
         let key = context.unlock(&signer)?;
+        check_generation(context, id, drive.key_generation, state).await?;
         let view = client.best().await?;
         let handed = view.grant(id, &signer.account).await?.map(|grant| grant.sealed.to_vec());
         Ok(Owned { signer, key, drive, view, genesis: client.genesis_hash().0, handed })
@@ -130,12 +149,32 @@ impl Owned {
     }
 }
 
+/// Whether a node's word for the generation of a drive's key can be taken, for what is sealed or published by it. What isn't known here the
+/// drive itself tells, by the key that it was last written under.
+async fn check_generation(context: &Context, id: u64, shown: u32, state: &StateDir) -> Result<()> {
+    let registry = state.registry(&context.client().await?.genesis_hash().0)?;
+    match registry.seen(id).check_key(shown) {
+        Err(Untrue::KeyJump { .. }) => {
+            let seen = open(context, id, state).await?.seen;
+            seen.check_key(shown).map_err(|error| untrue(id, error))
+        },
+        checked => checked.map_err(|error| untrue(id, error)),
+    }
+}
+
 fn key_error(error: KeyError) -> anyhow::Error {
     drive_error(error.into())
 }
 
-async fn grant(context: &Context, id: u64, named: &str, role: RoleArg, until: Option<&str>) -> Result<Report> {
-    let owned = Owned::open(context, id, SHARE_REMEDY).await?;
+async fn grant(
+    context: &Context,
+    id: u64,
+    named: &str,
+    role: RoleArg,
+    until: Option<&str>,
+    state: &StateDir,
+) -> Result<Report> {
+    let owned = Owned::open(context, id, SHARE_REMEDY, state).await?;
     let account = context.resolve(named).await?;
     not_oneself(&owned, &account, named)?;
     let token = context.token().await?;
@@ -170,8 +209,8 @@ fn not_oneself(owned: &Owned, account: &AccountId, named: &str) -> Result<()> {
     }
 }
 
-async fn publish(context: &Context, id: u64) -> Result<Report> {
-    let owned = Owned::open(context, id, SHARE_REMEDY).await?;
+async fn publish(context: &Context, id: u64, state: &StateDir) -> Result<Report> {
+    let owned = Owned::open(context, id, SHARE_REMEDY, state).await?;
     let key = owned.drive_key(owned.drive.key_generation)?;
     if key.has_former() {
         return Err(failed(
@@ -194,7 +233,7 @@ pub async fn unshare(context: &Context, args: Unshare) -> Result<Report> {
     let place = Place::of_drive(&args.place)?;
     whole(&place)?;
     let id = find(context, place.drive.as_deref(), &args.state).await?;
-    let owned = Owned::open(context, id, SHARE_REMEDY).await?;
+    let owned = Owned::open(context, id, SHARE_REMEDY, &args.state).await?;
     let grants = owned.view.grants_of(id).await?;
     let generation = owned.drive.key_generation + 1;
     let is_public = matches!(owned.drive.visibility, Visibility::Public(_));
@@ -236,6 +275,11 @@ pub async fn unshare(context: &Context, args: Unshare) -> Result<Report> {
         .note("what was readable so far stays so for whoever kept the key; what is written from now on is closed");
     let plan = Plan::new(format!("share drive {id} with {who} no longer, and turn its key"), Call::batch(calls));
     let done = spend(context, &owned.signer, plan).await?;
+    if done.receipt.is_some() {
+        // It was turned from a generation that is known, by this command.
+        let mut registry = args.state.registry(&owned.genesis)?;
+        registry.note_seen(id, Witnessed { version: 0, key_generation: generation })?;
+    }
     let json = json!({ "drive": id, "from": who, "key_generation": generation });
     Ok(done.report(&format!("drive {id} isn't shared with {who} any more"), json))
 }

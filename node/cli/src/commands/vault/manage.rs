@@ -2,7 +2,11 @@
 
 //! Becoming a vault, changing it, leaving.
 
-use std::path::Path;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use cairn_client::{
     chain::{
@@ -62,6 +66,7 @@ pub async fn register(context: &Context, offer: &Offer, bond: &str, data: &DataD
     let folder = data.path(context);
     let key = open_key(&folder)?;
     warn_of_disk(context, &folder, capacity);
+    warn_of_addresses(context, &offer.address).await;
     let what = format!(
         "offer {} for {} a GiB and period, with {} at stake",
         format_units(capacity),
@@ -80,6 +85,44 @@ pub async fn register(context: &Context, offer: &Offer, bond: &str, data: &DataD
         "data": folder.display().to_string(),
     });
     Ok(done.report("registered; `cairn vault run` keeps what drives bring", json))
+}
+
+/// How long an address is given to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Warns of addresses that others can't reach, as far as that can be seen from here.
+async fn warn_of_addresses(context: &Context, addresses: &[String]) {
+    for address in addresses {
+        let found: Vec<SocketAddr> = match tokio::net::lookup_host(address).await {
+            Ok(found) => found.collect(),
+            Err(error) => {
+                context.output.warn(&format!("{address} leads nowhere: {error}; drives would not find the vault"));
+                continue;
+            },
+        };
+        if !found.is_empty() && found.iter().all(|at| is_private(at.ip())) {
+            context.output.warn(&format!(
+                "{address} is an address of a private network: nobody outside of it reaches the vault there"
+            ));
+        }
+        let connecting = tokio::net::TcpStream::connect(&found[..]);
+        if !matches!(tokio::time::timeout(ANSWER_MAX, connecting).await, Ok(Ok(_))) {
+            context.output.warn(&format!(
+                "nobody answers at {address}: once `cairn vault run` runs, see in `cairn vault status` whether it is reached there"
+            ));
+        }
+    }
+}
+
+/// Whether an address means something only within a network, or a machine.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let is_shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || is_shared
+        },
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 /// Warns of a capacity that the vault's disk doesn't have.
@@ -108,6 +151,9 @@ pub async fn update(context: &Context, update: &Update) -> Result<Report> {
         true => Some(open_key(&update.data.path(context))?),
         false => None,
     };
+    if let Some(addresses) = addresses {
+        warn_of_addresses(context, addresses).await;
+    }
     let signer = context.signer().await?;
     let vault = own_vault(&context.client().await?.best().await?, &signer.account).await?;
     let mut calls = Vec::new();
@@ -257,6 +303,29 @@ fn check_addresses(addresses: &[String]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_only_a_network_knows_are_private() {
+        for (address, private) in [
+            ("10.1.2.3", true),
+            ("192.168.0.1", true),
+            ("172.16.0.1", true),
+            ("127.0.0.1", true),
+            ("169.254.1.1", true),
+            ("100.64.0.1", true),
+            ("0.0.0.0", true),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("8.8.8.8", false),
+            ("100.63.0.1", false),
+            ("172.32.0.1", false),
+            ("2a00::1", false),
+        ] {
+            assert_eq!(is_private(address.parse().expect(address)), private, "{address}");
+        }
+    }
 
     #[test]
     fn addresses_have_a_host_and_a_port() {

@@ -2,7 +2,7 @@
 
 //! The daemon.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use cairn_vault::{ClientChain, Config, Vault};
 use serde_json::json;
@@ -29,6 +29,7 @@ pub async fn run(context: &Context, args: &Run) -> Result<Report> {
     config.status = args.status;
     config.reserve_bytes = parse_bytes(&args.reserve)?;
     config.objects.clone_from(&args.objects);
+    config.accept_loss = args.accept_loss;
     config.limits.read_bytes_per_second = parse_bytes(&args.read_limit)?;
     context.output.log()?;
     let signer = context.signer().await?;
@@ -57,8 +58,24 @@ pub async fn run(context: &Context, args: &Run) -> Result<Report> {
         context.output.note(&format!("status     http://{address}/"));
     }
     context.output.note(&format!("keeping {} logs", vault.store().slots().len()));
-    let stopped = asked_to_end().await;
+    let stopped = tokio::select! {
+        stopped = asked_to_end() => stopped,
+        () = store_failed(&vault) => Err(failed(
+            "the disk didn't take what was written to the store's index, and nothing more is taken",
+            "check the disk, and start again; what was acknowledged is there",
+        )),
+    };
     vault.stop().await;
     stopped?;
     Ok(Report::new("stopped", json!({ "status": "stopped" })))
+}
+
+/// How often it is looked whether the store has failed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Until the store takes nothing more: a vault that runs on without it looks alive, and whoever watches over it wouldn't start it again.
+async fn store_failed(vault: &Vault) {
+    while !vault.store().failed() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

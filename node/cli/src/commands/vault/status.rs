@@ -61,6 +61,8 @@ pub async fn status(context: &Context, who: Option<&str>, data: &DataDir) -> Res
         ("addresses", addresses.join(", ")),
         ("service key", key.clone()),
     ];
+    let reached = cairn_vault::reach(&vault, context.client().await?.genesis_hash().0).await;
+    rows.push(("reached", reached_text(&reached)));
     let folder = data.path(context);
     let disk = cairn_vault::disk(&folder);
     if let Some(disk) = &disk {
@@ -104,9 +106,24 @@ pub async fn status(context: &Context, who: Option<&str>, data: &DataDir) -> Res
             "disk".into(),
             disk.map(|disk| json!({ "stored_bytes": disk.stored_bytes, "free_bytes": disk.free_bytes, "total_bytes": disk.total_bytes })).into(),
         );
+        let failures = reached.as_ref().err().into_iter().flatten();
+        let failures: Vec<_> = failures.map(|(at, why)| json!({ "address": at, "reason": why })).collect();
+        object.insert("reached".into(), json!({ "from_here": reached.is_ok(), "failures": failures }));
         object.insert("block".into(), block.into());
     }
     Ok(Report::new(text, json))
+}
+
+/// Whether the vault answers, for who runs it: its proofs are right also where nobody can read from it.
+fn reached_text(reached: &Result<String, Vec<(String, String)>>) -> String {
+    match reached {
+        Ok(address) => format!("from here, at {address}"),
+        Err(failures) if failures.is_empty() => "not at all: no address is registered".into(),
+        Err(failures) => {
+            let why: Vec<String> = failures.iter().map(|(at, why)| format!("{at}: {why}")).collect();
+            format!("NOT from here: {}. Is it running, and does the way lead to it?", why.join("; "))
+        },
+    }
 }
 
 /// Lists vaults.
