@@ -12,6 +12,7 @@ pub mod budget;
 mod call;
 mod check;
 pub mod conflict;
+mod documents;
 mod gate;
 mod local;
 mod pay;

@@ -8,13 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::stream::{FuturesUnordered, StreamExt as _};
 use hyper::{
     body::Incoming,
     header::{HeaderValue, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
     HeaderMap, Method, Request, Response, StatusCode,
 };
-use tokio::time::timeout;
 
 use super::{
     conflict::Word,
@@ -35,8 +33,6 @@ const PROVIDERS_MAX: usize = 4;
 const ROUNDS_MAX: usize = 5;
 /// Rounds of waiting at one provider that takes no more calls.
 const LIMITED_ROUNDS_MAX: usize = 3;
-/// How long other providers' documents are waited for once one is there.
-const DOCUMENTS_WAIT: Duration = Duration::from_millis(500);
 /// How much longer an answer is waited for than the provider was told: in time it says itself that it gives up, and charges
 /// nothing.
 const LATE: Duration = Duration::from_secs(1);
@@ -208,57 +204,6 @@ impl Consumer {
             ));
         }
         Err(CallError::Failed(reasons.join("; ")))
-    }
-
-    /// The providers whose documents are known. Those of the others are fetched: waited for only while nobody's is known, and
-    /// a moment longer, so that a provider that keeps its document back holds nobody up.
-    async fn documents(self: &Arc<Self>, sellers: &[Arc<Seller>]) -> (Vec<(Arc<Seller>, Arc<Document>)>, Vec<String>) {
-        let now = Instant::now();
-        let (mut known, mut reasons, mut missing) = (Vec::with_capacity(sellers.len()), Vec::new(), Vec::new());
-        for seller in sellers.iter().filter(|seller| !seller.score().is_avoided(now)) {
-            match seller.known_document() {
-                Some(document) => known.push((seller.clone(), document.clone())),
-                None => missing.push(seller.clone()),
-            }
-        }
-        if !known.is_empty() {
-            missing.retain(|seller| !seller.score().is_resting(now));
-        }
-        if missing.is_empty() {
-            return (known, reasons);
-        }
-        let waited_for = known.is_empty();
-        let mut fetching: FuturesUnordered<_> = missing
-            .into_iter()
-            .filter(|seller| waited_for || seller.begin_fetching())
-            .map(|seller| {
-                let way = self.config.way.clone();
-                tokio::spawn(async move {
-                    let document = seller.document(&way).await.cloned();
-                    if document.is_err() {
-                        seller.failed();
-                    }
-                    seller.end_fetching();
-                    (seller, document)
-                })
-            })
-            .collect();
-        if !waited_for {
-            // They go on by themselves, and are known at a later call.
-            return (known, reasons);
-        }
-        let mut patience = Duration::MAX;
-        while let Ok(Some(fetched)) = timeout(patience, fetching.next()).await {
-            match fetched {
-                Ok((seller, Ok(document))) => {
-                    known.push((seller, document));
-                    patience = DOCUMENTS_WAIT;
-                },
-                Ok((seller, Err(reason))) => reasons.push(format!("API {}: {reason}", seller.number)),
-                Err(error) => reasons.push(error.to_string()),
-            }
-        }
-        (known, reasons)
     }
 
     fn ordered(&self, ready: &[(Arc<Seller>, Arc<Document>, usize)]) -> Vec<usize> {
