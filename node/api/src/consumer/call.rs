@@ -242,6 +242,7 @@ impl Consumer {
             // A body that can be sent only once must not end at a session that is not there any more.
             self.look_at_session(seller).await.map_err(|error| self.unpaid(seller, error))?;
         }
+        let mut denied = 0;
         for round in 0..ROUNDS_MAX {
             let hold = self.hold(seller, price, known.units).await.map_err(|error| self.unpaid(seller, error))?;
             let request = match self.request(seller, document, known, call, &hold, attested) {
@@ -268,12 +269,14 @@ impl Consumer {
                 StatusCode::PAYMENT_REQUIRED if refused => {
                     seller.settle(hold, false);
                     self.metrics.offers.add();
-                    let wait = self.read_402(seller, &hold, response).await?;
+                    let wanted = self.read_402(seller, &hold, response).await?;
                     if matches!(call.body, CallBody::Gone) {
                         return Err(Failed::unsent("it wanted to be paid first; try again"));
                     }
-                    if wait {
-                        tokio::time::sleep(Duration::from_millis(200 << round)).await;
+                    match wanted {
+                        Wanted::Patience => tokio::time::sleep(Duration::from_millis(200 << round)).await,
+                        Wanted::Credit => denied += 1,
+                        _ => {},
                     }
                 },
                 StatusCode::TOO_MANY_REQUESTS if refused => {
@@ -310,9 +313,13 @@ impl Consumer {
                 },
             }
         }
-        // Own books say that there is credit.
-        seller.score().was_garbage(Instant::now());
-        self.metrics.garbage.add();
+        // Each time, own books said that there is credit.
+        if denied >= ROUNDS_MAX {
+            seller.score().was_garbage(Instant::now());
+            self.metrics.garbage.add();
+        } else {
+            seller.failed();
+        }
         Err(Failed::unsent("it wants to be paid again and again"))
     }
 
@@ -360,11 +367,11 @@ impl Consumer {
         }
     }
 
-    async fn read_402(&self, seller: &Seller, hold: &Hold, response: Response<Incoming>) -> Result<bool, Failed> {
+    async fn read_402(&self, seller: &Seller, hold: &Hold, response: Response<Incoming>) -> Result<Wanted, Failed> {
         let body = collect(response.into_body(), OFFER_BYTES_MAX).await.map_err(|e| Failed::unsent(e.to_string()))?;
         let offer = read_offer(&body).map_err(Failed::unsent)?;
         self.asked_to_pay(seller, hold, &offer).map_err(|error| self.unpaid(seller, error))?;
-        Ok(offer.wanted == Wanted::Patience)
+        Ok(offer.wanted)
     }
 
     fn request(
