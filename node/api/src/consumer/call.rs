@@ -197,7 +197,12 @@ impl Consumer {
         }
         if reasons.is_empty() {
             let now = Instant::now();
-            let rest = sellers.iter().filter_map(|seller| seller.score().avoided_for(now)).min().unwrap_or_default();
+            let rest_of = |seller: &Arc<Seller>| {
+                let score = seller.score();
+                let of_operations = score.avoided_operations(now).map(|(_, rest)| rest).min();
+                score.avoided_for(now).or(of_operations)
+            };
+            let rest = sellers.iter().filter_map(rest_of).min().unwrap_or_default();
             reasons.push(format!(
                 "all of them answered garbage lately, and the first is asked again in {} s",
                 rest.as_secs() + 1
