@@ -225,13 +225,78 @@ describe('names', { timeout: seconds(900) }, () => {
     await until('nothing', async () => await gateway.status('blogs.cairn', 'A') === 'NXDOMAIN');
   });
 
+  test('records are added and removed one by one, texts are stored as one, and zones come back as they were shown', async () => {
+    await cli.ok('name', 'register', 'edited', '--a', '192.0.2.70', ...AS_ALICE);
+    // A shell takes the quotes: readers of SPF join strings without spaces.
+    const spf = await cli.ok('name', 'set', 'edited', 'TXT', 'v=spf1 include:_spf.example ~all', ...AS_ALICE);
+    assert.deepEqual(spf.data, ['"v=spf1 include:_spf.example ~all"']);
+    const key = `v=DKIM1; k=rsa; p=${'A'.repeat(392)}`;
+    await cli.ok('name', 'set', 'mail._domainkey.edited', 'TXT', key, ...AS_ALICE);
+    // Two hooks of a certificate's client at the same time.
+    await Promise.all(['one', 'two'].map((value) => cli.ok('name', 'add', '_acme-challenge.edited', 'TXT', value, '--ttl', '60', ...AS_ALICE)));
+    await until('both values', async () => (await gateway.answer('_acme-challenge.edited.cairn', 'TXT')).length === 2);
+    assert.deepEqual(await gateway.answer('edited.cairn', 'TXT'), ['"v=spf1 include:_spf.example ~all"']);
+    assert.equal((await gateway.answer('mail._domainkey.edited.cairn', 'TXT'))[0].replaceAll('" "', ''), `"${key}"`);
+    assert.equal((await cli.ok('name', 'add', '_acme-challenge.edited', 'TXT', 'one', ...AS_ALICE)).status, 'unchanged');
+    const missing = await cli.run('name', 'remove', '_acme-challenge.edited', 'TXT', 'three', ...AS_ALICE);
+    assert.deepEqual([missing.code, JSON.parse(missing.stderr).error.code], [EXIT.refused, 'Names::RrSetMissing']);
+    await cli.ok('name', 'remove', '_acme-challenge.edited', 'TXT', 'one', ...AS_ALICE);
+    await until('one value', async () => (await gateway.answer('_acme-challenge.edited.cairn', 'TXT')).join() === '"two"');
+
+    const { zone_file: shown } = await cli.ok('name', 'show', 'edited', '--zone-file');
+    const file = network.file('edited.zone', shown);
+    assert.equal((await cli.ok('name', 'zone', 'edited', file, ...AS_ALICE)).status, 'unchanged');
+    // A script that fails gives an empty file; a dot that is forgotten makes other names.
+    for (const text of ['', '; nothing\n@ SOA a. b. 1 2 3 4 5\n']) {
+      const empty = await cli.run('name', 'zone', 'edited', network.file('empty.zone', text), ...AS_ALICE);
+      assert.equal(empty.code, EXIT.usage, empty.stderr);
+      assert.match(JSON.parse(empty.stderr).error.remedy, /--empty/);
+    }
+    const dotless = await cli.run('name', 'zone', 'edited', network.file('dotless.zone', 'edited.cairn 300 A 192.0.2.71\n'), ...AS_ALICE);
+    assert.equal(dotless.code, EXIT.usage);
+    assert.match(JSON.parse(dotless.stderr).error.message, /dotless\.zone, line 1: .*no dot at its end/);
+    const changed = network.file('changed.zone', shown.replace('192.0.2.70', '192.0.2.72'));
+    const dry = await cli.ok('name', 'zone', 'edited', changed, '--dry-run');
+    assert.deepEqual([dry.status, dry.removed, dry.added], ['dry run', ['edited.cairn. 3600 A 192.0.2.70'], ['edited.cairn. 3600 A 192.0.2.72']]);
+    assert.deepEqual(await gateway.answer('edited.cairn', 'A'), ['192.0.2.70']);
+    assert.deepEqual((await cli.ok('name', 'zone', 'edited', changed, ...AS_ALICE)).added, dry.added);
+    await until('the change', async () => (await gateway.answer('edited.cairn', 'A'))[0] === '192.0.2.72');
+    await cli.ok('name', 'subdomain', 'shop.edited', '//Bob', ...AS_ALICE);
+    const { zones } = await until('the subdomain', async () => {
+      const found = await cli.ok('name', 'show', 'shop.edited');
+      return found.zones.length === 1 && found;
+    });
+    assert.deepEqual([zones[0].zone, zones[0].owner, zones[0].records], ['shop.edited.cairn', (await devAccount('Bob')).address, []]);
+    await cli.ok('name', 'zone', 'edited', network.file('empty.zone', ''), '--empty', ...AS_ALICE);
+    await cli.ok('name', 'release', 'edited', ...AS_ALICE);
+  });
+
+  test('whatever is registered, other servers load the exported zone', async () => {
+    await cli.ok('name', 'register', 'hostile', '--a', '192.0.2.80', '--record', '@ HTTPS 1 . key7', '--record', '_x A 192.0.2.81',
+      '--record', 'mx MX 10 _m.example.', '--record', 'd NS _ns.example.', ...AS_ALICE);
+    const file = join(network.dir, 'hostile.zone');
+    const exported = await until('the name', async () => {
+      const found = await cli.ok('gateway', 'export-zone', file);
+      return found.left_out > 0 && found;
+    });
+    assert.equal(exported.left_out, 4);
+    for (const [program, ...args] of [['nsd-checkzone', 'cairn', file], ['named-checkzone', '-i', 'local', '-k', 'fail', 'cairn', file]]) {
+      const { code, stdout, stderr } = await run(program, args);
+      assert.equal(code, 0, `${program}: ${stdout}${stderr}`);
+    }
+    const any = join(network.dir, 'any.zone');
+    assert.equal((await cli.ok('gateway', 'export-zone', '--any-host-name', any)).left_out, 1);
+    await cli.ok('name', 'release', 'hostile', ...AS_ALICE);
+  });
+
   test('what is wrong is refused before anything is paid', async () => {
     for (const [args, code] of [
       [['register', '-blog'], EXIT.usage], [['register', 'a..b'], EXIT.usage], [['register', 'www.blog'], EXIT.usage],
       [['register', 'fresh', '--record', '@ A 192.0.2'], EXIT.usage], [['register', 'fresh', '--record', '@ CNAME a.example.'], EXIT.usage],
       [['register', 'wanted'], EXIT.refused], [['register', 'fresh', '--max-price', '0.001'], EXIT.refused],
       [['show', 'nobody-has-this'], EXIT.refused], [['set', 'wanted', 'A', '1.2.3.4', '--ttl', '5'], EXIT.usage],
-      [['set', 'wanted', 'NONSENSE', 'x'], EXIT.usage], [['clear', 'wanted', 'MX'], EXIT.refused],
+      [['set', 'wanted', 'NONSENSE', 'x'], EXIT.usage], [['price', 'xn--0'], EXIT.usage], [['register', 'xn--zzzzzzzz'], EXIT.usage],
+      [['price', 'blog.eth'], EXIT.usage], [['set', 'wanted', 'MX', '10', 'mail.example.'], EXIT.usage], [['clear', 'wanted', 'MX'], EXIT.refused],
     ]) {
       const { code: found, stderr } = await cli.run('name', ...args, ...AS_ALICE);
       assert.equal(found, code, `${args.join(' ')}: ${stderr}`);
@@ -241,8 +306,11 @@ describe('names', { timeout: seconds(900) }, () => {
 
   test('a killed gateway comes back with the same key; without a node its answers end', async () => {
     const anchor = await cli.ok('gateway', 'trust-anchor', '--data', gateway.data);
+    // A hangup reads the certificate again, and ends nothing.
+    process.kill(gateway.process.pid, 'SIGHUP');
+    await until('the answer after a hangup', async () => (await gateway.answer('wanted.cairn', 'A'))[0] === '192.0.2.30');
     await gateway.process.kill('SIGKILL');
-    gateway.args.push('--stale-after', '12');
+    gateway.args.push('--stale-after', '12', '--filter-private');
     await gateway.up();
     assert.deepEqual(await cli.ok('gateway', 'trust-anchor', '--data', gateway.data), anchor);
     await until('the answer', async () => (await gateway.answer('wanted.cairn', 'A'))[0] === '192.0.2.30');

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Asks our server, NSD and Knot the same random questions about the same random zone and compares the answers.
+//! Asks our server, NSD, Knot and BIND the same random questions about the same random zone and compares the answers.
 //!
-//! `dns_oracle [seed] [queries] [names]`; NSD and Knot must be installed. Ends with 1 if they disagree in a way that isn't
-//! listed and explained in [`Allowed`]. All is determined by the seed but the ports.
+//! `dns_oracle [seed] [queries] [names]`; NSD, Knot and BIND must be installed; they run with their usual settings. Ends
+//! with 1 if one of them doesn't load the exported zone, which holds what a hostile owner registers, or if they disagree in a way that isn't listed and explained in [`Allowed`]. All is determined by the seed but the ports.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -19,12 +19,15 @@ use std::time::{Duration, Instant};
 use cairn_gateway::dns::{Config, Server, SnapshotHandle};
 use common::decode::Response;
 use common::model::{reversed, to_wire, Record};
-use common::{builder, names, query, Opt, Questions, Rng};
+use common::{builder, hostile_names, names, query, Opt, Questions, Rng};
 
 type Failure = Box<dyn std::error::Error>;
 
 /// Links that Knot follows.
 const CHAIN_KNOT: usize = 5;
+
+/// Names with odd records, which the other servers load.
+const HOSTILE_NAMES: usize = 50;
 
 /// Differences that are meant to be.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +43,8 @@ enum Allowed {
     CnameIntoReferral,
     /// Truncated at another size: only the answers over TCP are compared.
     Truncation,
+    /// A record that other servers refuse and the export leaves out: they don't have it.
+    LeftOut,
     /// An EDNS version of the future: BADVERS with or without the question echoed.
     BadVersion,
 }
@@ -52,6 +57,7 @@ impl fmt::Display for Allowed {
             Allowed::CnameChain => "CNAME loop or chain of more than 5: followed to different lengths",
             Allowed::CnameIntoReferral => "CNAME into a delegated zone: authority section",
             Allowed::Truncation => "truncated by one and not by the other; alike over TCP",
+            Allowed::LeftOut => "a record that other servers refuse, and the export leaves out",
             Allowed::BadVersion => "EDNS version: form of BADVERS",
         })
     }
@@ -167,7 +173,7 @@ fn spawn(program: &str, arguments: &[&str], folder: &Path) -> Result<Process, Fa
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
-        .map_err(|error| format!("{program}: {error} (apt-get install nsd knot)"))?;
+        .map_err(|error| format!("{program}: {error} (apt-get install nsd knot bind9)"))?;
     Ok(Process(child))
 }
 
@@ -195,12 +201,35 @@ fn start_knot(folder: &Path, zone: &Path) -> Result<Peer, Failure> {
         format!(
             "server:\n  rundir: \"{at}\"\n  listen: 127.0.0.1@{port}\n  udp-workers: 1\n  tcp-workers: 1\n\
              log:\n  - target: stderr\n    any: warning\ndatabase:\n  storage: \"{at}\"\n\
-             zone:\n  - domain: cairn\n    file: \"{zone}\"\n    storage: \"{at}\"\n    semantic-checks: off\n    \
-             zonefile-sync: -1\n    journal-content: none\n"
+             zone:\n  - domain: cairn\n    file: \"{zone}\"\n    storage: \"{at}\"\n    zonefile-sync: -1\n    journal-content: none\n"
         ),
     )?;
     let process = spawn("knotd", &["-c", &conf.to_string_lossy()], folder)?;
     Peer::new("Knot", ([127, 0, 0, 1], port).into(), Some(process))
+}
+
+fn start_bind(folder: &Path, zone: &Path) -> Result<Peer, Failure> {
+    let (port, at, zone) = (free_port()?, folder.display(), zone.display());
+    let conf = folder.join("named.conf");
+    std::fs::write(
+        &conf,
+        format!(
+            "options {{\n  directory \"{at}\";\n  pid-file none;\n  lock-file none;\n  session-keyfile \"{at}/session.key\";\n  \
+             listen-on port {port} {{ 127.0.0.1; }};\n  listen-on-v6 {{ none; }};\n  recursion no;\n  zero-no-soa-ttl no;\n}};\ncontrols {{ }};\n\
+             zone \"cairn\" {{ type primary; file \"{zone}\"; }};\n"
+        ),
+    )?;
+    let process = spawn("named", &["-g", "-n", "1", "-c", &conf.to_string_lossy()], folder)?;
+    Peer::new("BIND", ([127, 0, 0, 1], port).into(), Some(process))
+}
+
+/// What is left of records when those are taken out that other servers refuse.
+fn portable(records: &BTreeSet<Record>) -> BTreeSet<Record> {
+    records
+        .iter()
+        .filter(|record| cairn_gateway::dns::refusal(&record.0, record.1, &record.3).is_none())
+        .cloned()
+        .collect()
 }
 
 /// One comparison: `Ok` if alike or different as allowed.
@@ -213,6 +242,10 @@ fn compare(
     qtype: u16,
     version: u8,
 ) -> Result<Option<Allowed>, String> {
+    // An empty record of type 65280, which stands where others were left out; the decoder takes none that is empty.
+    if qtype == 255 && theirs.windows(4).any(|bytes| bytes == [0xff, 0, 0, 1]) {
+        return Ok(Some(Allowed::LeftOut));
+    }
     let (mut our, mut their) = (Response::read(ours), Response::read(theirs));
     let mut allowed = None;
     if version > 0 {
@@ -235,6 +268,15 @@ fn compare(
     let (a, b) = (View::of(&our), View::of(&their));
     if a == b {
         return Ok(allowed);
+    }
+    let shared = (portable(&a.answers), portable(&a.referral));
+    if (&shared.0, &shared.1) != (&a.answers, &a.referral) {
+        // All that the others can have, or less where a chain ends at what they don't have.
+        let has_rest = b.answers == shared.0 || b.answers.is_subset(&a.answers);
+        // Asked for any type, ours gives a set that the others don't have, and they give another one.
+        if qtype == 255 && a.rcode == b.rcode || has_rest && (b.referral == shared.1 || shared.1.is_empty()) {
+            return Ok(Some(Allowed::LeftOut));
+        }
     }
     let link = |view: &View| view.answers.iter().filter(|record| record.1 == 5).count();
     if qtype == 255 && a.rcode == b.rcode && a.authoritative == b.authoritative {
@@ -261,7 +303,9 @@ fn compare(
     let owners: BTreeSet<_> = longest.answers.iter().map(|record| &record.0).collect();
     let is_loop = longest.answers.iter().all(|record| record.1 == 5 && owners.contains(&record.3));
     let one_goes_on = a.answers.is_subset(&b.answers) || b.answers.is_subset(&a.answers);
-    if a.rcode == b.rcode && one_goes_on && link(longest) > 0 && (is_loop || link(longest) > CHAIN_KNOT) {
+    // BIND says SERVFAIL at the end of a loop.
+    let same_code = a.rcode == b.rcode || is_loop && (a.rcode, b.rcode) == (0, 2);
+    if same_code && one_goes_on && link(longest) > 0 && (is_loop || link(longest) > CHAIN_KNOT) {
         return Ok(Some(Allowed::CnameChain));
     }
     let same_answer = a.answers == b.answers && a.rcode == b.rcode;
@@ -293,18 +337,21 @@ async fn run() -> Result<bool, Failure> {
     let begun = Instant::now();
 
     let names = names(seed, count);
-    let (questions, snapshot) = (Questions::new(&names), builder(&names).snapshot());
+    let questions = Questions::new(&names);
+    let snapshot = builder(&[names, hostile_names(seed, HOSTILE_NAMES)].concat()).snapshot();
     let zone = folder.path().join("cairn.zone");
-    snapshot.export(std::io::BufWriter::new(std::fs::File::create(&zone)?))?;
+    let left_out = snapshot.export(std::io::BufWriter::new(std::fs::File::create(&zone)?))?;
+    println!("the export leaves out {left_out} records that other servers refuse");
     let mut config = Config::new(folder.path());
     (config.dnssec, config.stale_after) = (false, None);
     config.listen = vec![([127, 0, 0, 1], 0).into()];
     let server = Server::start(config, SnapshotHandle::new(snapshot)).await?;
     let us = Peer::new("ours", server.addresses().plain[0], None)?;
-    let peers = [start_nsd(folder.path(), &zone)?, start_knot(folder.path(), &zone)?];
+    let peers =
+        [start_nsd(folder.path(), &zone)?, start_knot(folder.path(), &zone)?, start_bind(folder.path(), &zone)?];
     for peer in peers.iter().chain([&us]) {
         if let Err(error) = peer.wait() {
-            for log in ["nsd.log", "knotd.log"] {
+            for log in ["nsd.log", "knotd.log", "named.log"] {
                 eprintln!("{log}: {}", std::fs::read_to_string(folder.path().join(log)).unwrap_or_default());
             }
             return Err(error);

@@ -16,9 +16,11 @@
 //! Recursion: names outside `.cairn` are forwarded to a resolver or refused, and a subdomain that is delegated to other
 //! name servers is answered with a referral.
 
+mod address;
 mod alias;
 mod compiled;
 mod config;
+mod connections;
 mod context;
 mod denial;
 mod dnssec;
@@ -28,23 +30,30 @@ mod feed;
 mod forward;
 mod lookup;
 mod metrics;
+mod padding;
+mod portable;
 mod query;
 mod rate;
 mod respond;
 mod server;
 mod signatures;
 mod snapshot;
+mod special;
 mod stream;
 mod tls;
 mod udp;
+#[cfg(target_os = "linux")]
+mod udp_any;
 mod wire;
 mod writer;
 
 pub use alias::AliasCache;
 pub use config::{CertificateFiles, Config};
 pub use dnssec::{KeyError, Signer, TrustAnchor, KEY_FILE};
+pub use export::HostNames;
 pub use feed::Feed;
 pub use metrics::{Counter, Metrics, Via};
+pub use portable::{refusal, Unportable};
 pub use rate::RateLimit;
 pub use respond::{Outcome, Reply, Responder, Transport};
 pub use server::{Addresses, Server, StartError};

@@ -3,6 +3,10 @@
 //! One test for each rule of answering.
 
 mod common;
+#[path = "rules/export.rs"]
+mod export;
+#[path = "rules/outside.rs"]
+mod outside;
 
 use cairn_gateway::dns::{
     AliasCache, NameEntry, Nameserver, Outcome, Reply, Responder, SettingsError, Snapshot, SnapshotBuilder, Transport,

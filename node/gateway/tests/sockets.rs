@@ -3,6 +3,8 @@
 //! A running server over real sockets.
 
 mod common;
+#[path = "sockets/forwarding.rs"]
+mod forwarding;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -38,7 +40,7 @@ fn handle() -> SnapshotHandle {
 fn config(folder: &Path) -> Config {
     let mut config = Config::new(folder);
     (config.listen, config.stale_after, config.udp_threads) = (vec![LOCAL], None, 2);
-    config.upstream_timeout = Duration::from_millis(300);
+    (config.upstream_timeout, config.upstream_patience) = (Duration::from_millis(300), Duration::from_millis(600));
     config
 }
 
@@ -157,6 +159,7 @@ async fn tls_and_https_answer_with_a_certificate_that_is_kept() {
     let key = folder.path().join("dns-tls-key.pem");
     assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
     let (addresses, at) = (server.addresses().clone(), folder.path().to_owned());
+    let at_folder = at.clone();
     client(move || {
         let mut stream = connect_tls(addresses.tls[0], &at, b"dot");
         stream.write_all(&framed(&query(1, "big.blog.cairn", rr::TXT, None))).unwrap();
@@ -165,7 +168,11 @@ async fn tls_and_https_answer_with_a_certificate_that_is_kept() {
         let message = query(0, "blog.cairn", rr::A, None);
         let get = format!("GET /dns-query?dns={} HTTP/1.1", URL_SAFE_NO_PAD.encode(&message));
         let post = "POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message";
-        for (head, body) in [(&get[..], &b""[..]), (post, &message[..])] {
+        // Types are told apart without regard to case, and may have parameters; padding may be there, and escaped.
+        let post_with_parameter = "POST /dns-query HTTP/1.1\r\nContent-Type: Application/DNS-Message; charset=utf-8";
+        let get_padded = get.replace(" HTTP", "%3D%3d HTTP");
+        let heads = [(&get[..], &b""[..]), (&get_padded, b""), (post, &message[..]), (post_with_parameter, &message)];
+        for (head, body) in heads {
             for tls in [true, false] {
                 let (head, answer) = match tls {
                     true => http(&mut connect_tls(addresses.https[0], &at, b"http/1.1"), head, body),
@@ -176,12 +183,27 @@ async fn tls_and_https_answer_with_a_certificate_that_is_kept() {
                 assert_eq!(Response::read(&answer).data(rr::A), [[192, 0, 2, 1]]);
             }
         }
+        let (head, body) = http(&mut connect(addresses.http[0]), &get.replace("GET", "HEAD"), b"");
+        assert!(head.starts_with("http/1.1 200") && body.is_empty(), "{head}");
+        // Whoever pads gets padded answers, all of one length.
+        let lengths = ["blog.cairn", "a-longer-name-than-that.cairn"].map(|name| {
+            let mut padded = query(0, name, rr::A, Some(Opt { udp_bytes: 1232, dnssec_ok: false }));
+            let at = padded.len() - 1;
+            padded[at] = 8;
+            padded.extend_from_slice(&[0, 12, 0, 4, 0, 0, 0, 0]);
+            let (head, answer) = http(&mut connect_tls(addresses.https[0], &at_folder, b"http/1.1"), post, &padded);
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert_eq!(Response::read(&answer).edns, Some((0, false)));
+            answer.len()
+        });
+        assert_eq!(lengths, [468, 468]);
         let long = vec![0; 5000];
-        let bad: [(&str, &[u8], u16); 7] = [
+        let bad: [(&str, &[u8], u16); 8] = [
             ("GET /other HTTP/1.1", b"", 404),
             ("GET /dns-query HTTP/1.1", b"", 400),
             ("GET /dns-query?dns=*** HTTP/1.1", b"", 400),
             ("PUT /dns-query HTTP/1.1", b"", 405),
+            ("HEAD /dns-query HTTP/1.1", b"", 400),
             ("POST /dns-query HTTP/1.1\r\nContent-Type: text/plain", &message, 415),
             (post, &long, 413),
             (post, b"short", 400),
@@ -198,113 +220,8 @@ async fn tls_and_https_answer_with_a_certificate_that_is_kept() {
     again.stop().await;
 }
 
-/// A resolver that knows `host.example` and tries to be confusing about it.
-fn upstream() -> SocketAddr {
-    let (socket, listener) = loop {
-        let socket = UdpSocket::bind(LOCAL).unwrap();
-        if let Ok(listener) = TcpListener::bind(socket.local_addr().unwrap()) {
-            break (socket, listener);
-        }
-    };
-    let address = socket.local_addr().unwrap();
-    let answer = |query: &[u8]| {
-        let mut answer = query[..12].to_vec();
-        let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
-        answer.extend_from_slice(&query[12..end]);
-        (answer[2], answer[3], answer[11]) = (0x81, 0x80, 0);
-        let is_host = query[12..].to_ascii_lowercase().starts_with(&wire("host.example"));
-        if is_host && query[end - 3] == 1 {
-            answer[7] = 1;
-            answer.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x64\0\x04\xcb\x00\x71\x07");
-        } else if !is_host {
-            answer[3] = 0x83;
-        }
-        answer
-    };
-    std::thread::spawn(move || {
-        let mut message = [0; 1024];
-        while let Ok((length, client)) = socket.recv_from(&mut message) {
-            let query = &message[..length];
-            if query[12..].starts_with(b"\x04dead") {
-                continue;
-            }
-            let mut good = answer(query);
-            // Somebody who guesses ids comes first, then one with another question, then the answer.
-            let mut forged = good.clone();
-            forged[0] ^= 1;
-            *forged.last_mut().unwrap() = 66;
-            let _ = socket.send_to(&forged, client);
-            let mut other = good.clone();
-            other[13] = b'x';
-            let _ = socket.send_to(&other, client);
-            if query[12..].starts_with(b"\x03tcp") {
-                good[2] |= 2;
-            }
-            let _ = socket.send_to(&good, client);
-        }
-    });
-    std::thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            let mut length = [0; 2];
-            if stream.read_exact(&mut length).is_ok() {
-                let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
-                let _ = stream.read_exact(&mut message);
-                let _ = stream.write_all(&framed(&answer(&message)));
-            }
-        }
-    });
-    address
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn with_upstreams_outside_names_are_forwarded_aliases_resolved_and_cnames_followed() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut config = config(folder.path());
-    let silent = UdpSocket::bind(LOCAL).unwrap();
-    config.upstreams = vec![silent.local_addr().unwrap(), upstream()];
-    let server = Server::start(config, handle()).await.unwrap();
-    let address = server.addresses().plain[0];
-    client(move || {
-        for opt in [None, Some(Opt { udp_bytes: 1232, dnssec_ok: true })] {
-            let forwarded = udp(address, &query(5, "HOST.example", rr::A, opt)).unwrap();
-            assert_eq!((forwarded.id, forwarded.rcode, forwarded.recursion_available), (5, 0, true));
-            assert_eq!(forwarded.data(rr::A), [[203, 0, 113, 7]]);
-            let (name, _) = forwarded.question.unwrap();
-            assert!(name.starts_with(b"\x04HOST"), "the client's own case");
-        }
-        assert_eq!(udp(address, &query(5, "tcp.example", rr::A, None)).unwrap().rcode, 3);
-        assert_eq!(udp(address, &query(5, "dead.example", rr::A, None)).unwrap().rcode, 2);
-
-        let alias = udp(address, &query(6, "alias.blog.cairn", rr::A, None)).unwrap();
-        assert_eq!(alias.answers, [(wire("alias.blog.cairn"), rr::A, alias.answers[0].2, vec![203, 0, 113, 7])]);
-        assert!(alias.authoritative && (90..=100).contains(&alias.answers[0].2));
-        assert_eq!(udp(address, &query(6, "dead.blog.cairn", rr::A, None)).unwrap().rcode, 2);
-        let begun = Instant::now();
-        assert_eq!(udp(address, &query(6, "dead.blog.cairn", rr::A, None)).unwrap().rcode, 2);
-        assert!(begun.elapsed() < Duration::from_millis(600), "a failure is remembered");
-        let nothing = udp(address, &query(6, "alias.blog.cairn", rr::AAAA, None)).unwrap();
-        assert_eq!((nothing.rcode, nothing.answers.len()), (0, 0));
-
-        let mut stream = connect(address);
-        stream
-            .write_all(&framed(&query(7, "www.blog.cairn", rr::A, Some(Opt { udp_bytes: 1232, dnssec_ok: true }))))
-            .unwrap();
-        // Who validates gets what can be validated, and follows by itself.
-        let signed = read_framed(&mut stream).unwrap();
-        assert_eq!((signed.data(rr::CNAME).len(), signed.data(rr::A).len()), (1, 0));
-        assert_eq!(signed.edns, Some((0, true)));
-        stream.write_all(&framed(&query(7, "www.blog.cairn", rr::A, None))).unwrap();
-        let chased = read_framed(&mut stream).unwrap();
-        assert_eq!((chased.data(rr::CNAME).len(), chased.data(rr::A)), (1, vec![vec![203, 0, 113, 7]]));
-        let over_udp = udp(address, &query(7, "www.blog.cairn", rr::A, None)).unwrap();
-        assert_eq!(over_udp.answers.len(), 2);
-    })
-    .await;
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_are_limited_and_idle_ones_closed() {
+async fn the_longest_idle_connection_makes_room_and_idle_ones_are_closed() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());
     (config.connections_max, config.idle_timeout) = (2, Duration::from_secs(1));
@@ -312,22 +229,87 @@ async fn connections_are_limited_and_idle_ones_closed() {
     let address = server.addresses().plain[0];
     client(move || {
         let message = framed(&query(1, "blog.cairn", rr::A, None));
-        let mut taken: Vec<TcpStream> = (0..2).map(|_| connect(address)).collect();
-        for stream in &mut taken {
+        let ask = |stream: &mut TcpStream| {
             stream.write_all(&message).unwrap();
             assert_eq!(read_framed(stream).unwrap().rcode, 0);
-        }
+        };
+        // The first one asks again after the second: then the second is the longest idle.
+        let mut taken: Vec<TcpStream> = (0..2).map(|_| connect(address)).collect();
+        taken.iter_mut().for_each(ask);
+        std::thread::sleep(Duration::from_millis(20));
+        ask(&mut taken[0]);
         let mut third = connect(address);
-        let _ = third.write_all(&message);
-        assert!(read_framed(&mut third).is_err(), "turned away");
-        for stream in &mut taken {
+        ask(&mut third);
+        assert!(matches!(taken[1].read(&mut [0; 1]), Ok(0) | Err(_)), "ended to make room");
+        ask(&mut taken[0]);
+        for stream in [&mut taken[0], &mut third] {
             assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "closed for being idle");
         }
-        let mut fourth = connect(address);
-        fourth.write_all(&message).unwrap();
-        assert_eq!(read_framed(&mut fourth).unwrap().rcode, 0);
+        // However many are open and ask nothing, whoever comes is answered.
+        let idle: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
+        ask(&mut connect(address));
+        drop(idle);
     })
     .await;
+    assert_eq!(server.metrics().connections_refused.get(), 0);
+    assert!(server.metrics().connections_evicted.get() >= 1);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_before_a_bad_message_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(config(folder.path()), handle()).await.unwrap();
+    let address = server.addresses().plain[0];
+    client(move || {
+        let good = framed(&query(9, "blog.cairn", rr::A, None));
+        let mut response = query(9, "blog.cairn", rr::A, None);
+        response[2] |= 0x80;
+        for bad in [framed(b""), framed(&[0; 5]), framed(&response), vec![0xff; 40]] {
+            let mut stream = connect(address);
+            stream.write_all(&[&good[..], &good, &bad].concat()).unwrap();
+            assert_eq!(read_framed(&mut stream).unwrap().id, 9, "{bad:?}");
+            assert_eq!(read_framed(&mut stream).unwrap().id, 9, "{bad:?}");
+            assert!(read_framed(&mut stream).is_err(), "closed after that");
+        }
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.listen_tls = vec![LOCAL];
+    let server = Server::start(config.clone(), handle()).await.unwrap();
+    let (address, at) = (server.addresses().tls[0], folder.path().to_owned());
+    let served = move || {
+        let mut stream = connect_tls(address, &at, b"dot");
+        stream.write_all(&framed(&query(1, "blog.cairn", rr::A, None))).is_ok() && read_framed(&mut stream).is_ok()
+    };
+    assert!(client(served.clone()).await);
+    // Another certificate and key, as made by another server.
+    let other = tempfile::tempdir().unwrap();
+    let mut make = Config::new(other.path());
+    (make.listen_tls, make.stale_after) = (vec![LOCAL], None);
+    Server::start(make, handle()).await.unwrap().stop().await;
+    let (certificate, key) = (CERTIFICATE_FILE, "dns-tls-key.pem");
+    // Only one of the files was replaced: they don't belong together, and the old pair goes on.
+    let old = std::fs::read(folder.path().join(certificate)).unwrap();
+    std::fs::copy(other.path().join(certificate), folder.path().join(certificate)).unwrap();
+    server.reload_certificate();
+    assert!(!client(served.clone()).await, "the client trusts the new one already, and the old one is served");
+    std::fs::write(folder.path().join(certificate), &old).unwrap();
+    assert!(client(served.clone()).await);
+    std::fs::copy(other.path().join(certificate), folder.path().join(certificate)).unwrap();
+    std::fs::copy(other.path().join(key), folder.path().join(key)).unwrap();
+    server.reload_certificate();
+    assert!(client(served.clone()).await, "both were replaced");
+    std::fs::write(folder.path().join(certificate), "no certificate").unwrap();
+    server.reload_certificate();
+    std::fs::copy(other.path().join(certificate), folder.path().join(certificate)).unwrap();
+    assert!(client(served).await, "what was good is still served");
     server.stop().await;
 }
 
@@ -369,6 +351,11 @@ async fn what_cannot_be_started_says_why() {
     taken.listen = server.addresses().plain.clone();
     let error = Server::start(taken, handle()).await.err().unwrap();
     assert!(matches!(error, StartError::Listen { protocol: "TCP", .. }), "{error}");
+    let mut looped = config(folder.path());
+    looped.listen = vec![([0, 0, 0, 0], 53_535).into()];
+    looped.upstreams = vec![([9, 9, 9, 9], 53).into(), ([127, 0, 0, 1], 53_535).into()];
+    let error = Server::start(looped, handle()).await.err().unwrap();
+    assert!(matches!(error, StartError::ForwardsToItself(_)), "{error}");
     let mut open = config(folder.path());
     open.listen_http = vec![([0, 0, 0, 0], 0).into()];
     assert!(matches!(Server::start(open, handle()).await.err().unwrap(), StartError::HttpNotLoopback(_)));

@@ -5,7 +5,7 @@
 use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -13,10 +13,11 @@ use std::{
 use anyhow::Context as _;
 use cairn_client::{Client, LightSpecification, SPECIFICATION_BYTES_MAX};
 use cairn_gateway::dns::{
-    self, CertificateFiles, Config, Feed, Nameserver, SnapshotBuilder, SnapshotHandle, ZoneSettings,
+    self, CertificateFiles, Config, Feed, HostNames, Nameserver, SnapshotBuilder, SnapshotHandle, ZoneSettings,
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tokio::signal::unix::{signal, SignalKind};
 
 use crate::{
     context::Context,
@@ -25,6 +26,9 @@ use crate::{
     keystore::read_text,
     output::Report,
 };
+
+/// Port for DNS unless another is given. 53 takes a privilege, and 5353 is that of multicast DNS, which desktops use.
+const DNS_PORT: u16 = 5300;
 
 /// Answer for names over DNS.
 #[derive(Args, Debug)]
@@ -44,10 +48,14 @@ enum Verb {
         data: DataDir,
     },
     /// Write all names of the last finalized block as a master file, for other servers
+    #[command(after_help = EXPORT_HELP)]
     ExportZone {
         /// File to write, or - for standard output
         #[arg(default_value = "-")]
         file: PathBuf,
+        /// Keep addresses and MX at names like _x and a_b: BIND then loads the file with `check-names primary ignore;` only
+        #[arg(long)]
+        any_host_name: bool,
         #[command(flatten)]
         zone: ZoneArgs,
     },
@@ -71,11 +79,15 @@ struct ZoneArgs {
     /// Addresses at which the world finds this server, in the zone's own records [default: 127.0.0.1 and ::1]
     #[arg(long, value_name = "IP")]
     public: Vec<IpAddr>,
+    /// Leave out addresses of this machine and of private networks, so that a name that anybody registered can't lead a
+    /// browser to your own devices
+    #[arg(long)]
+    filter_private: bool,
 }
 
 #[derive(Args, Debug)]
 struct Serve {
-    /// Listen for DNS over UDP and TCP [default: 127.0.0.1:5353]
+    /// Listen for DNS over UDP and TCP [default: 127.0.0.1:5300]
     #[arg(long, value_name = "ADDRESS:PORT")]
     dns: Vec<SocketAddr>,
     /// Listen for DNS over TLS
@@ -87,7 +99,8 @@ struct Serve {
     /// Listen for DNS over plain HTTP, for a proxy on this machine
     #[arg(long, value_name = "ADDRESS:PORT")]
     doh_plain: Vec<SocketAddr>,
-    /// Certificate chain in PEM, for TLS and HTTPS [default: one that is made, and signed by itself]
+    /// Certificate chain in PEM, for TLS and HTTPS [default: one that is made, and signed by itself]. When the files change
+    /// they are read again, and at once on SIGHUP
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// Private key of the certificate in PEM
@@ -96,7 +109,8 @@ struct Serve {
     /// Names in a certificate that is made
     #[arg(long, value_name = "NAME")]
     tls_name: Vec<String>,
-    /// Resolver that is asked for names outside .cairn [default: these are refused]
+    /// Resolver that is asked for names outside .cairn [default: these are refused]. With several, the next is asked when
+    /// one is slow or fails
     #[arg(long, value_name = "ADDRESS:PORT")]
     forward: Vec<SocketAddr>,
     /// Don't sign answers
@@ -123,19 +137,32 @@ Runs until it is interrupted. Everything is answered from finalized blocks. What
 Logs go to standard error; RUST_LOG says how much (warn, info, debug).
 
 Examples:
-  cairn gateway --dns 127.0.0.1:5353
+  cairn gateway --dns 127.0.0.1:5300
   cairn gateway --dns 192.0.2.1:53 --dot 192.0.2.1:853 --doh 192.0.2.1:443 --public 192.0.2.1
   cairn gateway --dns 127.0.0.1:53 --forward 9.9.9.9:53     (for this machine: whoever can ask it can have it ask others)
   cairn-node export-chain-spec --chain local --raw >local.json && cairn gateway --light local.json
-  dig @127.0.0.1 -p 5353 blog.cairn
-  cairn gateway trust-anchor";
+  dig @127.0.0.1 -p 5300 blog.cairn
+  cairn gateway trust-anchor
+
+How to make a machine use it for .cairn (systemd-resolved, Unbound, dnsmasq, BIND): node/gateway/USING.md";
+
+const EXPORT_HELP: &str = "\
+NSD, Knot and BIND load the file, whatever is registered: records that one of them refuses are left out, and a remark in the
+file names each. These are addresses and MX at names that are no host names (_x, a_b), NS, MX, SRV, SVCB and HTTPS that lead
+to such names, and service bindings with parameters beyond RFC 9460. The file is complete when it appears under its name.
+
+Example:
+  cairn gateway export-zone cairn.zone";
 
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command.verb {
         None => serve(context, command.serve).await,
         Some(Verb::TrustAnchor { data }) => trust_anchor(context, &data),
-        Some(Verb::ExportZone { file, zone }) => export(context, &file, &zone).await,
+        Some(Verb::ExportZone { file, any_host_name, zone }) => {
+            let host_names = if any_host_name { HostNames::OrAny } else { HostNames::Only };
+            export(context, &file, host_names, &zone).await
+        },
     }
 }
 
@@ -161,7 +188,7 @@ impl ZoneArgs {
 
     async fn settings(&self, client: &Client) -> Result<ZoneSettings> {
         let block_time = client.finalized().await?.block_time()?;
-        let mut settings = ZoneSettings { block_time, ..ZoneSettings::default() };
+        let mut settings = ZoneSettings { block_time, filter_local: self.filter_private, ..ZoneSettings::default() };
         if !self.public.is_empty() {
             settings.nameservers = vec![Nameserver { name: "ns.cairn".into(), addresses: self.public.clone() }];
         }
@@ -201,6 +228,7 @@ async fn serve(context: &Context, args: Serve) -> Result<Report> {
     }
     context.output.note(&format!("answering for {names} names with records"));
     let server = Arc::new(server);
+    let reloading = tokio::spawn(reload_on_hangup(Arc::downgrade(&server))?);
     let metrics = match args.metrics {
         Some(address) => Some(tokio::spawn(serve_metrics(address, Arc::downgrade(&server)).await?)),
         None => None,
@@ -208,6 +236,8 @@ async fn serve(context: &Context, args: Serve) -> Result<Report> {
     let following = tokio::spawn(feed.run());
     let stopped = asked_to_end().await;
     following.abort();
+    reloading.abort();
+    let _ = reloading.await;
     if let Some(metrics) = metrics {
         metrics.abort();
         let _ = metrics.await;
@@ -219,12 +249,24 @@ async fn serve(context: &Context, args: Serve) -> Result<Report> {
     Ok(Report::new("stopped", json!({ "status": "stopped" })))
 }
 
+/// Reads the certificate again at each SIGHUP, which ends a program that doesn't listen for it.
+fn reload_on_hangup(server: Weak<dns::Server>) -> Result<impl std::future::Future<Output = ()>> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangups.recv().await.is_some() {
+            let Some(server) = server.upgrade() else { return };
+            // Reads two files.
+            let _ = tokio::task::spawn_blocking(move || server.reload_certificate()).await;
+        }
+    })
+}
+
 impl Serve {
     fn config(&self, context: &Context) -> Result<Config> {
         let mut config = Config::new(self.data.path(context));
         config.listen = self.dns.clone();
         if self.dns.is_empty() {
-            config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 5353))];
+            config.listen = vec![SocketAddr::from(([127, 0, 0, 1], DNS_PORT))];
         }
         config.listen_tls = self.dot.clone();
         config.listen_https = self.doh.clone();
@@ -242,6 +284,7 @@ impl Serve {
             config.certificate_names = self.tls_name.clone();
         }
         config.upstreams = self.forward.clone();
+        config.filter_local = self.zone.filter_private;
         config.dnssec = !self.no_dnssec;
         config.stale_after = Some(Duration::from_secs(self.stale_after));
         match self.rate_limit {
@@ -305,17 +348,42 @@ fn trust_anchor(context: &Context, data: &DataDir) -> Result<Report> {
     Ok(Report::new(text, json!({ "ds": anchor.ds, "dnskey": anchor.dnskey, "bind": bind })))
 }
 
-async fn export(context: &Context, file: &std::path::Path, zone: &ZoneArgs) -> Result<Report> {
+async fn export(context: &Context, file: &Path, host_names: HostNames, zone: &ZoneArgs) -> Result<Report> {
     let (handle, _) = feed(context, zone).await?;
     let snapshot = handle.load().clone();
     let (block, names) = (snapshot.head_number(), snapshot.names());
     let mut bytes = Vec::new();
-    snapshot.export(&mut bytes)?;
-    if file == std::path::Path::new("-") {
-        std::io::stdout().lock().write_all(&bytes)?;
-        return Ok(Report::new("", json!({ "names": names, "finalized_block": block })));
+    let left_out = snapshot.export_with(&mut bytes, host_names)?;
+    if left_out > 0 {
+        context
+            .output
+            .note(&format!("left out {left_out} records that other servers refuse; remarks in the file name them"));
     }
-    std::fs::write(file, &bytes).with_context(|| format!("can't write {}", file.display()))?;
-    let text = format!("wrote {names} names of block #{block} to {}", file.display());
-    Ok(Report::new(text, json!({ "names": names, "finalized_block": block, "file": file.display().to_string() })))
+    let mut json = json!({ "names": names, "finalized_block": block, "left_out": left_out });
+    if file == Path::new("-") {
+        std::io::stdout().lock().write_all(&bytes)?;
+        return Ok(Report::new("", json));
+    }
+    write_whole(file, &bytes).with_context(|| format!("can't write {}", file.display()))?;
+    json["file"] = file.display().to_string().into();
+    Ok(Report::new(format!("wrote {names} names of block #{block} to {}", file.display()), json))
+}
+
+/// Writes a file that other programs read: they find the old one or the new one, never a part.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // What is no plain file (a pipe, a terminal) can't be replaced; a link stays one.
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        return std::fs::write(path, bytes);
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let written = std::fs::File::create(&new).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&new, path)).inspect_err(|_| {
+        // The error that is told is the first one.
+        let _ = std::fs::remove_file(&new);
+    })
 }

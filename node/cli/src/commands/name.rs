@@ -2,22 +2,24 @@
 
 //! `cairn name`: names of one's own, and what they point to.
 
+mod difference;
+mod edit;
 mod label;
 mod manage;
 mod master;
 mod pending;
 mod price;
+mod read;
 mod records;
 mod register;
 mod show;
 mod zone;
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 
 use crate::{context::Context, failure::Result, output::Report};
 use records::RecordArgs;
+use zone::ReplaceArgs;
 
 /// Names: register, point somewhere, renew, hand over.
 #[derive(Debug, Subcommand)]
@@ -70,12 +72,39 @@ pub enum Command {
         /// Type: A, AAAA, CNAME, TXT, MX, SRV, NS, DS, TLSA, CAA, SVCB, HTTPS, ALIAS, SITE, ONION, ACCOUNT, VAULT
         #[arg(value_name = "TYPE")]
         rtype: String,
-        /// Data, a record each, as in a zone file
+        /// Data, a record each, as in a zone file; a text without quotes is one text
         #[arg(required = true)]
         data: Vec<String>,
         /// Seconds for which others may keep them
         #[arg(long, default_value_t = records::TTL_SECONDS_DEFAULT, value_name = "SECONDS")]
         ttl: u32,
+    },
+    /// Add records of one type at a name to those there are
+    #[command(after_help = ADD_HELP)]
+    Add {
+        /// The name, or one below it
+        name: String,
+        /// Type of the records
+        #[arg(value_name = "TYPE")]
+        rtype: String,
+        /// Data, a record each, as in a zone file; a text without quotes is one text
+        #[arg(required = true)]
+        data: Vec<String>,
+        /// Seconds for which others may keep all records of this type at the name [default: as it is, or 3600]
+        #[arg(long, value_name = "SECONDS")]
+        ttl: Option<u32>,
+    },
+    /// Remove single records of one type at a name; the others stay
+    #[command(after_help = "Example:\n  cairn name remove blog A 192.0.2.8 --account alice")]
+    Remove {
+        /// The name, or one below it
+        name: String,
+        /// Type of the records
+        #[arg(value_name = "TYPE")]
+        rtype: String,
+        /// Data, a record each, as `name show` prints them
+        #[arg(required = true)]
+        data: Vec<String>,
     },
     /// Remove all records of one type at a name; what was held for them is free again
     #[command(after_help = "Example:\n  cairn name clear www.blog TXT --account alice")]
@@ -91,14 +120,17 @@ pub enum Command {
     Zone {
         /// The name, or a subdomain that has its own owner
         name: String,
-        /// Master file with its records, or - for standard input
-        file: PathBuf,
+        #[command(flatten)]
+        args: ReplaceArgs,
     },
     /// Show a name: owner, end, records
-    #[command(after_help = "Example:\n  cairn name show blog.cairn")]
+    #[command(after_help = SHOW_HELP)]
     Show {
-        /// The name
+        /// The name, or a subdomain that has its own owner
         name: String,
+        /// Print the records as a zone file, which `name zone` and other name servers read
+        #[arg(long)]
+        zone_file: bool,
     },
     /// List the names of an account
     List {
@@ -177,12 +209,18 @@ const SET_HELP: &str = "\
 Examples:
   cairn name set blog A 192.0.2.7 192.0.2.8 --account alice
   cairn name set www.blog CNAME blog.cairn. --account alice
-  cairn name set blog TXT '\"v=spf1 -all\"' --ttl 300 --account alice
+  cairn name set blog TXT 'v=spf1 -all' --ttl 300 --account alice
   cairn name set _https._tcp.blog SRV '0 5 443 blog.cairn.' --account alice";
 
+const ADD_HELP: &str = "\
+Runs on one machine wait for each other, so that two hooks of a certificate's client don't undo each other's work.
+
+Example:
+  cairn name add _acme-challenge.blog TXT \"$CERTBOT_VALIDATION\" --ttl 60 --account alice --yes";
+
 const ZONE_HELP: &str = "\
-A master file (RFC 1035): `NAME [TTL] [IN] TYPE DATA`, $ORIGIN and $TTL, parentheses, `;` before a remark. NAME is below the
-name, or @ for the name itself, or is left out for that of the line before. SOA, and NS of the name itself, are passed over: those are .cairn's.
+A master file (RFC 1035): `NAME [TTL] [IN] TYPE DATA`, $ORIGIN and $TTL, parentheses, `;` before a remark.
+NAME is below the name, or @ for the name itself, or is left out for that of the line before.
 
   $TTL 1h
   @       300 A     192.0.2.7
@@ -191,8 +229,19 @@ name, or @ for the name itself, or is left out for that of the line before. SOA,
   www         CNAME blog.cairn.      ; names of more than one label end with a dot
   *.user      TXT   \"one of many\"
 
-Example:
-  cairn name zone blog blog.zone --account alice";
+What is removed and added is shown before anything is sent. A name has at most 64 records and 4,096 bytes, 8 records of one
+type at one place, 4 labels below it, and times to live of 60 to 604,800 seconds (others are moved to the nearest of these).
+Passed over, and said, are SOA, records of DNSSEC, and NS of the name itself: those are .cairn's.
+Texts of more than 255 bytes are split.
+
+Examples:
+  cairn name zone blog blog.zone --dry-run
+  cairn name show blog --zone-file >blog.zone; $EDITOR blog.zone; cairn name zone blog blog.zone --account alice";
+
+const SHOW_HELP: &str = "\
+Examples:
+  cairn name show blog.cairn
+  cairn name show blog --zone-file >blog.zone";
 
 const PRIMARY_HELP: &str = "\
 Both directions must agree. Example:
@@ -210,8 +259,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Renew { name, years, max_price } => price::renew(context, &name, years, max_price.as_deref()).await,
         Command::Set { name, rtype, data, ttl } => zone::set(context, &name, &rtype, &data, ttl).await,
         Command::Clear { name, rtype } => zone::clear(context, &name, &rtype).await,
-        Command::Zone { name, file } => zone::replace(context, &name, &file).await,
-        Command::Show { name } => show::show(context, &name).await,
+        Command::Add { name, rtype, data, ttl } => edit::add(context, &name, &rtype, &data, ttl).await,
+        Command::Remove { name, rtype, data } => edit::remove(context, &name, &rtype, &data).await,
+        Command::Zone { name, args } => zone::replace(context, &name, &args).await,
+        Command::Show { name, zone_file } => show::show(context, &name, zone_file).await,
         Command::List { owner } => show::list(context, owner.as_deref()).await,
         Command::Transfer { name, to, .. } => manage::transfer(context, &name, to.as_deref()).await,
         Command::Accept { name } => manage::accept(context, &name).await,

@@ -41,6 +41,16 @@ pub struct Registration {
     pub zone_deposit: u128,
 }
 
+/// A subdomain that was given to an account.
+#[derive(Clone, Debug, PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+pub struct Delegation {
+    /// May change the subdomain's records.
+    pub owner: AccountId,
+    /// The registration by which it was given away; under another it means nothing.
+    pub generation: u32,
+}
+
 /// A commitment on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
@@ -90,6 +100,11 @@ impl View {
         let Some(resolved) = self.resolve_name(label).await? else { return Ok(None) };
         let registration = self.value("Names", "Names", (label.as_bytes().to_vec(),)).await?;
         Ok(Some((resolved, registration)))
+    }
+
+    /// Who has a subdomain that was given away, whatever became of the registration since.
+    pub async fn delegation(&self, label: &Label, subdomain: &Label) -> Result<Option<Delegation>, Error> {
+        self.get("Names", "Subdomains", (label.as_bytes().to_vec(), subdomain.as_bytes().to_vec())).await
     }
 
     /// What it would cost to register a name now, in the smallest units; `None` if it can't be had by just anybody, or

@@ -33,8 +33,13 @@ pub struct Config {
     pub upstreams: Vec<SocketAddr>,
     /// Most questions to upstreams at the same time; more fail at once.
     pub upstream_queries_max: usize,
-    /// How long to wait for one upstream.
+    /// How long to wait for one upstream before the next is asked, too.
     pub upstream_timeout: Duration,
+    /// How long to wait once all upstreams were asked: a resolver that has to look a name up itself takes seconds.
+    pub upstream_patience: Duration,
+    /// Whether local addresses are left out of what ALIAS and CNAME lead to outside the zone; see
+    /// [`ZoneSettings::filter_local`](super::ZoneSettings::filter_local) for what is in the zone.
+    pub filter_local: bool,
     /// Most names outside `.cairn` whose addresses are kept for aliases.
     pub aliases_max: usize,
     /// Age of the chain's head from which on answers fail; `None` for never.
@@ -78,6 +83,8 @@ impl Config {
             upstreams: Vec::new(),
             upstream_queries_max: 512,
             upstream_timeout: Duration::from_millis(1500),
+            upstream_patience: Duration::from_secs(5),
+            filter_local: false,
             aliases_max: 4096,
             stale_after: Some(Duration::from_secs(15 * 60)),
             rate_limit: Some(RateLimit::default()),

@@ -11,10 +11,9 @@ use super::query::{flags, Query};
 use super::rate::{Limiter, Verdict};
 use super::respond::{Outcome, Reply, Responder, Transport};
 use super::snapshot::{Snapshot, SnapshotHandle};
-use super::wire::{rcode, u16_at, NameBuf, CLASS_IN, HEADER_BYTES};
+use super::wire::{rcode, u16_at, NameBuf, CLASS_IN, HEADER_BYTES, UDP_BYTES_PLAIN};
+use super::writer::{opt, ExtendedError, Writer, OPT_BYTES};
 
-/// Bytes of the OPT record that responses end with.
-const OPT_BYTES: usize = 11;
 /// How often an alias may lead to yet another name outside that isn't known.
 const LEARN_TRIES: usize = 2;
 
@@ -44,6 +43,9 @@ impl Context {
     pub fn answer(&self, snapshot: &Snapshot, now: u64, message: &[u8], via: Via, out: &mut Vec<u8>) -> Outcome {
         let transport = if via == Via::Udp { Transport::Udp } else { Transport::Stream };
         let outcome = self.responder.answer(snapshot, now, message, transport, out);
+        if matches!(outcome, Outcome::Reply(_)) {
+            pad(message, via, out);
+        }
         match &outcome {
             Outcome::Ignore => self.metrics.ignored[via as usize].add(),
             Outcome::Reply(reply) => self.count(via, *reply),
@@ -74,6 +76,7 @@ impl Context {
             },
             Outcome::Learn(name, qtype) => self.learn(forwarder, *name, qtype, message, via, out).await,
         };
+        pad(message, via, out);
         self.count(via, reply);
         reply
     }
@@ -95,6 +98,9 @@ impl Context {
         };
         *out = answer;
         out[..2].copy_from_slice(&query.id.to_be_bytes());
+        if !query.wants_authentic() {
+            out[3] &= !(flags::AUTHENTIC_DATA as u8);
+        }
         out[HEADER_BYTES..query.question_end].copy_from_slice(echoed);
         let truncated = self.fit(query, via, out);
         let rcode = u16_at(out, 2).unwrap_or(0) & 15;
@@ -106,7 +112,9 @@ impl Context {
         let answer = answer.filter(|answer| matches!(answer.rcode, rcode::NOERROR | rcode::NXDOMAIN));
         let Some(answer) = answer else {
             self.metrics.forward_failed.add();
-            super::writer::bare(out, message, Some(query.question_end), rcode::SERVFAIL);
+            let mut writer = Writer::new(out, message, query, UDP_BYTES_PLAIN);
+            writer.explain(ExtendedError::NetworkError);
+            writer.finish(query, self.responder.available(), rcode::SERVFAIL);
             return Reply { rcode: rcode::SERVFAIL, truncated: false, ttl_seconds: 0 };
         };
         let opt = if query.edns.is_some() { out.split_off(out.len() - OPT_BYTES) } else { Vec::new() };
@@ -160,34 +168,53 @@ impl Context {
         let transport = if via == Via::Udp { Transport::Udp } else { Transport::Stream };
         let over = out.len() > super::respond::limit(query, transport);
         if over {
-            truncate(out);
+            truncate(query, out);
         }
         over
     }
 
-    /// Whether a UDP response to `client` may be sent; makes it a truncated one where the rate limit says so.
-    pub fn may_send(&self, client: IpAddr, out: &mut Vec<u8>) -> bool {
-        let Some(limiter) = &self.limiter else { return true };
-        let micros = self.started.elapsed().as_micros() as u64;
-        match limiter.check(client, micros) {
-            Verdict::Send => true,
-            Verdict::Slip => {
-                self.metrics.rate_slipped.add();
-                truncate(out);
-                true
-            },
-            Verdict::Drop => {
-                self.metrics.rate_dropped.add();
-                false
-            },
+    /// Whether a message over UDP is to be answered. Asked before an answer is made: whoever is over the limit shall not
+    /// have anything looked up, signed or forwarded either.
+    pub fn admit(&self, client: IpAddr, message: &[u8]) -> Verdict {
+        let Some(limiter) = &self.limiter else { return Verdict::Send };
+        // What is no query gets no answer, and counts for nobody.
+        if message.len() < HEADER_BYTES || u16_at(message, 2).is_some_and(|word| word & flags::RESPONSE != 0) {
+            return Verdict::Send;
         }
+        let verdict = limiter.check(client, self.started.elapsed().as_micros() as u64);
+        match verdict {
+            Verdict::Send => {},
+            Verdict::Slip => self.metrics.rate_slipped.add(),
+            Verdict::Drop => self.metrics.rate_dropped.add(),
+        }
+        verdict
+    }
+
+    /// Writes the truncated response of a client over the limit; false if there is none.
+    pub fn slip(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        let reply = self.responder.slip(message, out);
+        if let Some(reply) = reply {
+            self.count(Via::Udp, reply);
+        }
+        reply.is_some()
     }
 }
 
-/// Leaves a response's header and question, with TC set.
-fn truncate(out: &mut Vec<u8>) {
+/// Pads an answer that is encrypted on its way, if the client padded its query.
+fn pad(message: &[u8], via: Via, out: &mut Vec<u8>) {
+    if matches!(via, Via::Tls | Via::Https) {
+        super::padding::pad(Query::read(message).ok().and_then(|query| query.edns), out);
+    }
+}
+
+/// Leaves a response's header and question, and the OPT that the client is owed (RFC 6891, 6.1.1), with TC set.
+fn truncate(query: &Query, out: &mut Vec<u8>) {
     let question = out.get(HEADER_BYTES..).and_then(NameBuf::read).filter(|_| u16_at(out, 4) == Some(1));
     out.truncate(question.map_or(HEADER_BYTES, |name| HEADER_BYTES + name.wire().len() + 4));
     out[2] |= (flags::TRUNCATED >> 8) as u8;
     out[6..12].fill(0);
+    if let Some(edns) = query.edns {
+        out[11] = 1;
+        out.extend_from_slice(&opt(edns, rcode::NOERROR));
+    }
 }

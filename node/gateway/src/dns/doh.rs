@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{sleep, Instant, Sleep};
 
+use super::connections::Activity;
 use super::context::{unix_seconds, Context};
 use super::metrics::Via;
 use super::respond::Outcome;
@@ -32,16 +33,23 @@ use super::stream::{Limits, QUERY_BYTES_MAX};
 /// The path of the resolver.
 pub const PATH: &str = "/dns-query";
 const MESSAGE_TYPE: &str = "application/dns-message";
+/// Characters of padding at the end of a query in a path: two of them, escaped, and what rounding leaves.
+const PADDING_CHARS_MAX: usize = 8;
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 
 /// Serves a connection until it ends, is idle or the server stops.
-pub async fn serve<S>(context: Arc<Context>, stream: S, limits: Limits, mut stop: watch::Receiver<bool>)
-where
+pub async fn serve<S>(
+    context: Arc<Context>,
+    stream: S,
+    limits: Limits,
+    activity: Arc<Activity>,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let context = Arc::clone(&context);
-        async move { Ok::<_, Infallible>(respond(&context, request).await) }
+        let (context, activity) = (Arc::clone(&context), Arc::clone(&activity));
+        async move { Ok::<_, Infallible>(respond(&context, &activity, request).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(HEADER_BYTES_MAX as usize);
@@ -63,17 +71,21 @@ where
     }
 }
 
-async fn respond(context: &Context, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(context: &Context, activity: &Arc<Activity>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let message = match read_message(request).await {
         Ok(message) => message,
         Err(status) => return plain(status),
     };
+    activity.queried();
     let mut out = Vec::new();
     let outcome = context.answer(&context.snapshots.load(), unix_seconds(), &message, Via::Https, &mut out);
     let reply = match outcome {
         Outcome::Ignore => return plain(StatusCode::BAD_REQUEST),
         Outcome::Reply(reply) => reply,
-        open => context.complete(open, &message, Via::Https, &mut out).await,
+        open => {
+            let _waiting = activity.wait();
+            context.complete(open, &message, Via::Https, &mut out).await
+        },
     };
     let mut response = Response::new(Full::new(out.into()));
     let headers = response.headers_mut();
@@ -90,16 +102,20 @@ async fn read_message(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
         return Err(StatusCode::NOT_FOUND);
     }
     match *request.method() {
-        Method::GET => {
+        // HEAD is a GET whose body the library leaves out (RFC 9110, 9.3.2).
+        Method::GET | Method::HEAD => {
             let query = request.uri().query().unwrap_or_default();
             let text = query.split('&').find_map(|pair| pair.strip_prefix("dns=")).ok_or(StatusCode::BAD_REQUEST)?;
-            if text.len() > QUERY_BYTES_MAX * 4 / 3 + 4 {
+            if text.len() > QUERY_BYTES_MAX * 4 / 3 + PADDING_CHARS_MAX {
                 return Err(StatusCode::URI_TOO_LONG);
             }
-            from_base64url(text).map(Bytes::from).ok_or(StatusCode::BAD_REQUEST)
+            // Clients that take the value for text write the padding as %3D.
+            from_base64url(&text.replace("%3D", "=").replace("%3d", "="))
+                .map(Bytes::from)
+                .ok_or(StatusCode::BAD_REQUEST)
         },
         Method::POST => {
-            if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != MESSAGE_TYPE) {
+            if !request.headers().get(CONTENT_TYPE).is_some_and(is_message_type) {
                 return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
             }
             let body = Limited::new(request.into_body(), QUERY_BYTES_MAX);
@@ -109,12 +125,18 @@ async fn read_message(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
     }
 }
 
+/// Whether a Content-Type is that of DNS messages: in any case, with or without parameters (RFC 9110, 8.3.1).
+fn is_message_type(value: &HeaderValue) -> bool {
+    let text = value.to_str().unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(MESSAGE_TYPE)
+}
+
 fn plain(status: StatusCode) -> Response<Full<Bytes>> {
     let reason = status.canonical_reason().unwrap_or_default();
     let mut response = Response::new(Full::new(Bytes::from(format!("{reason}\n"))));
     *response.status_mut() = status;
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
     }
     response
 }

@@ -5,18 +5,27 @@
 //! # Correctness
 //! Every question has a random id and a socket of its own on a random port, connected to the upstream. An answer counts
 //! only if its id, its question and the address it comes from are right; everything else is passed over until time is up.
+//! A response with the right id, an error and no question is taken for a refusal of this upstream, never for an answer.
+//!
+//! A datagram that is lost is sent again. An upstream that doesn't answer for a while is not given up: the next one is
+//! asked beside it, and the first good answer of any counts.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout, Instant};
 
+use super::address::is_local_record;
 use super::alias::{Learnt, ADDRESSES_MAX};
+use super::config::Config;
 use super::query::flags;
+use super::special::special;
 use super::wire::{rcode, rtype, u16_at, u32_at, NameBuf, CLASS_IN, HEADER_BYTES, STREAM_BYTES_MAX, UDP_BYTES_MAX};
 
 /// Records of an upstream's answer that are looked at.
@@ -24,10 +33,19 @@ const RECORDS_MAX: u16 = 128;
 /// Links of CNAME followed within an upstream's answer.
 const LINKS_MAX: usize = 16;
 
+/// Pauses after which a datagram without an answer is sent again.
+const RESEND_AFTER: [Duration; 3] =
+    [Duration::from_millis(400), Duration::from_millis(800), Duration::from_millis(1600)];
+
 /// Asks upstreams.
 pub struct Forwarder {
     upstreams: Vec<SocketAddr>,
+    /// How long to wait for one before the next is asked, too.
     timeout: Duration,
+    /// How long to wait once all were asked.
+    patience: Duration,
+    /// Whether local addresses are left out of what names of the zone lead to.
+    filter_local: bool,
     under_way: Semaphore,
     random: SystemRandom,
 }
@@ -36,43 +54,64 @@ pub struct Forwarder {
 pub struct Question<'q> {
     /// Name as the client wrote it, type and class.
     pub bytes: &'q [u8],
-    /// RD and CD.
+    /// RD, AD and CD.
     pub flags: u16,
     /// Whether to send an OPT record, and with DO set.
     pub dnssec_ok: Option<bool>,
 }
 
 impl Forwarder {
-    /// A forwarder to `upstreams`, at least one.
-    pub fn new(upstreams: Vec<SocketAddr>, timeout: Duration, queries_max: usize) -> Self {
-        Forwarder { upstreams, timeout, under_way: Semaphore::new(queries_max), random: SystemRandom::new() }
+    /// A forwarder to the upstreams of `config`, at least one.
+    pub fn new(config: &Config) -> Self {
+        Forwarder {
+            upstreams: config.upstreams.clone(),
+            timeout: config.upstream_timeout,
+            patience: config.upstream_patience,
+            filter_local: config.filter_local,
+            under_way: Semaphore::new(config.upstream_queries_max),
+            random: SystemRandom::new(),
+        }
     }
 
     /// Asks the upstreams in turn; the answer has an id of its own. `None` if none answered, or too many are being asked.
     pub async fn ask(&self, question: Question<'_>) -> Option<Vec<u8>> {
         let _permit = self.under_way.try_acquire().ok()?;
-        let mut failure = None;
-        for upstream in &self.upstreams {
-            let query = self.query(&question)?;
-            let mut answer = timeout(self.timeout, ask_udp(*upstream, &query, question.bytes)).await;
-            if matches!(&answer, Ok(Ok(answer)) if is_truncated(answer)) {
-                answer = timeout(self.timeout, ask_tcp(*upstream, &query, question.bytes)).await;
+        let mut left = self.upstreams.iter();
+        let (mut asked, mut failure) = (FuturesUnordered::new(), None);
+        let mut deadline = Instant::now();
+        loop {
+            if let Some(upstream) = left.next() {
+                asked.push(self.ask_one(*upstream, &question));
+                let wait = if left.as_slice().is_empty() { self.patience } else { self.timeout };
+                deadline = Instant::now() + wait;
+            } else if asked.is_empty() || deadline <= Instant::now() {
+                return failure;
             }
-            let Ok(Ok(answer)) = answer else { continue };
-            // One that can't or won't answer: perhaps the next one does.
-            if matches!(u16_at(&answer, 2)? & 15, rcode::SERVFAIL | rcode::REFUSED) {
-                failure.get_or_insert(answer);
-                continue;
+            tokio::select! {
+                Some(said) = asked.next() => match said {
+                    Ok(Said::Answer(answer)) => return Some(answer),
+                    // One that can't or won't answer: perhaps the next one does.
+                    Ok(Said::Failure(answer)) => failure = failure.or(answer),
+                    Err(_) => {},
+                },
+                () = sleep_until(deadline) => {},
             }
-            return Some(answer);
         }
-        failure
+    }
+
+    async fn ask_one(&self, upstream: SocketAddr, question: &Question<'_>) -> io::Result<Said> {
+        let query = self.query(question).ok_or(io::ErrorKind::Other)?;
+        let said = ask_udp(upstream, &query, question.bytes).await?;
+        match said {
+            Said::Answer(answer) if is_truncated(&answer) => ask_tcp(upstream, &query, question.bytes).await,
+            said => Ok(said),
+        }
     }
 
     fn query(&self, question: &Question<'_>) -> Option<Vec<u8>> {
         let mut id = [0; 2];
         self.random.fill(&mut id).ok()?;
-        let wanted = question.flags & (flags::RECURSION_DESIRED | flags::CHECKING_DISABLED);
+        let wanted = question.flags & (flags::RECURSION_DESIRED | flags::AUTHENTIC_DATA | flags::CHECKING_DISABLED);
         let mut query = [id, wanted.to_be_bytes(), [0, 1], [0; 2], [0; 2], [0, 0]].concat();
         query.extend_from_slice(question.bytes);
         if let Some(dnssec_ok) = question.dnssec_ok {
@@ -86,11 +125,18 @@ impl Forwarder {
 
     /// The records that answer for `name`, CNAMEs included, as the upstream gave them.
     pub async fn records(&self, name: &NameBuf, qtype: u16) -> Option<Answer> {
+        if special(name, qtype).is_some() {
+            return Some(Answer { rcode: rcode::NXDOMAIN, records: Vec::new() });
+        }
         let mut bytes = name.wire().to_vec();
         bytes.extend_from_slice(&qtype.to_be_bytes());
         bytes.extend_from_slice(&CLASS_IN.to_be_bytes());
         let question = Question { bytes: &bytes, flags: flags::RECURSION_DESIRED, dnssec_ok: Some(false) };
-        read_answer(&self.ask(question).await?, name, qtype)
+        let mut answer = read_answer(&self.ask(question).await?, name, qtype)?;
+        if self.filter_local {
+            answer.records.retain(|record| !is_local_record(record.rtype, &record.data));
+        }
+        Some(answer)
     }
 
     /// The addresses of `name`, and for how many seconds to keep them.
@@ -131,39 +177,69 @@ pub struct OutsideRecord {
     pub data: Vec<u8>,
 }
 
-async fn ask_udp(upstream: SocketAddr, query: &[u8], question: &[u8]) -> std::io::Result<Vec<u8>> {
+/// What an upstream said.
+enum Said {
+    /// An answer, whatever is in it.
+    Answer(Vec<u8>),
+    /// It can't or won't; its response, if that has the question.
+    Failure(Option<Vec<u8>>),
+}
+
+async fn ask_udp(upstream: SocketAddr, query: &[u8], question: &[u8]) -> io::Result<Said> {
     let any: SocketAddr = if upstream.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(upstream).await?;
+    for pause in RESEND_AFTER {
+        socket.send(query).await?;
+        if let Ok(said) = timeout(pause, receive(&socket, query, question)).await {
+            return said;
+        }
+    }
     socket.send(query).await?;
+    receive(&socket, query, question).await
+}
+
+async fn receive(socket: &UdpSocket, query: &[u8], question: &[u8]) -> io::Result<Said> {
     let mut answer = vec![0; 4096];
     loop {
         let length = socket.recv(&mut answer).await?;
-        if is_answer(&answer[..length], query, question) {
-            answer.truncate(length);
-            return Ok(answer);
+        if let Some(said) = said(&answer[..length], query, question) {
+            return Ok(said);
         }
     }
 }
 
-async fn ask_tcp(upstream: SocketAddr, query: &[u8], question: &[u8]) -> std::io::Result<Vec<u8>> {
+async fn ask_tcp(upstream: SocketAddr, query: &[u8], question: &[u8]) -> io::Result<Said> {
     let mut stream = TcpStream::connect(upstream).await?;
-    let length = u16::try_from(query.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
+    let length = u16::try_from(query.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     stream.write_all(&[&length.to_be_bytes(), query].concat()).await?;
     let length = usize::from(stream.read_u16().await?);
     let mut answer = vec![0; length.min(STREAM_BYTES_MAX)];
     stream.read_exact(&mut answer).await?;
-    if !is_answer(&answer, query, question) {
-        return Err(std::io::ErrorKind::InvalidData.into());
+    said(&answer, query, question).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// What a message says; `None` if it is no response to `query`.
+fn said(answer: &[u8], query: &[u8], question: &[u8]) -> Option<Said> {
+    let code = u16_at(answer, 2)? & 15;
+    let is_failure = matches!(code, rcode::FORMERR | rcode::SERVFAIL | rcode::NOTIMP | rcode::REFUSED);
+    if is_answer(answer, query, question) {
+        let answer = answer.to_vec();
+        return Some(if is_failure { Said::Failure(Some(answer)) } else { Said::Answer(answer) });
     }
-    Ok(answer)
+    (is_failure && is_response(answer, query) && u16_at(answer, 4) == Some(0)).then_some(Said::Failure(None))
+}
+
+/// Whether `answer` has the id of `query` and is a response to this operation.
+fn is_response(answer: &[u8], query: &[u8]) -> bool {
+    answer.len() >= HEADER_BYTES
+        && answer[..2] == query[..2]
+        && u16_at(answer, 2).is_some_and(|word| word & flags::RESPONSE != 0 && word & flags::OPCODE == 0)
 }
 
 /// Whether `answer` is one to `query`: same id, a response, the same question (letters of either case).
 fn is_answer(answer: &[u8], query: &[u8], question: &[u8]) -> bool {
-    answer.len() >= HEADER_BYTES
-        && answer[..2] == query[..2]
-        && u16_at(answer, 2).is_some_and(|word| word & flags::RESPONSE != 0 && word & flags::OPCODE == 0)
+    is_response(answer, query)
         && u16_at(answer, 4) == Some(1)
         && answer
             .get(HEADER_BYTES..HEADER_BYTES + question.len())

@@ -77,3 +77,22 @@ fn an_answer_must_match_its_question() {
     }
     assert!(!is_answer(&good[..good.len() - 1], &query, &question));
 }
+
+#[test]
+fn an_error_without_a_question_is_a_refusal_and_nothing_else() {
+    let question = [name("www.example").wire(), &[0, 1, 0, 1]].concat();
+    let query = [&[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], &question[..]].concat();
+    let header = |id: u8, code: u8, questions: u8| [0, id, 0x81, 0x80 | code, 0, questions, 0, 0, 0, 0, 0, 0];
+    for code in [1, 2, 4, 5] {
+        assert!(matches!(said(&header(7, code, 0), &query, &question), Some(Said::Failure(None))), "{code}");
+        assert!(said(&header(8, code, 0), &query, &question).is_none(), "another id");
+        assert!(said(&header(7, code, 1), &query, &question).is_none(), "another question");
+    }
+    assert!(said(&header(7, 0, 0), &query, &question).is_none(), "no answer without its question");
+    assert!(said(&header(7, 3, 0), &query, &question).is_none(), "no denial without its question");
+    let mut refused = answer(rtype::A, &[]);
+    refused[3] |= 5;
+    assert!(matches!(said(&refused, &query, &question), Some(Said::Failure(Some(_)))));
+    assert!(matches!(said(&answer(rtype::A, &[]), &query, &question), Some(Said::Answer(_))));
+    assert!(said(&[0, 7, 0x81], &query, &question).is_none());
+}

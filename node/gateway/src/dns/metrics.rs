@@ -63,8 +63,10 @@ pub struct Metrics {
     pub forward_failed: Counter,
     /// Connections taken.
     pub connections: Counter,
-    /// Connections turned away at a limit.
+    /// Connections turned away at a limit, with all others busy.
     pub connections_refused: Counter,
+    /// Idle connections ended to make room for others.
+    pub connections_evicted: Counter,
 }
 
 impl Metrics {
@@ -101,6 +103,7 @@ impl Metrics {
             ("forward_failed_total", &self.forward_failed),
             ("connections_total", &self.connections),
             ("connections_refused_total", &self.connections_refused),
+            ("connections_evicted_total", &self.connections_evicted),
         ] {
             render_one(&mut text, name, "counter", counter.get());
         }

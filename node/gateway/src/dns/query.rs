@@ -2,6 +2,7 @@
 
 //! Reading a query, strictly: one question without compression, at most one OPT, nothing after the last record.
 
+use super::padding::PADDING;
 use super::wire::{rtype, u16_at, u32_at, NameBuf, HEADER_BYTES};
 
 /// Bits of the header's second word.
@@ -13,6 +14,7 @@ pub mod flags {
     pub const TRUNCATED: u16 = 0x0200;
     pub const RECURSION_DESIRED: u16 = 0x0100;
     pub const RECURSION_AVAILABLE: u16 = 0x0080;
+    pub const AUTHENTIC_DATA: u16 = 0x0020;
     pub const CHECKING_DISABLED: u16 = 0x0010;
 }
 
@@ -28,6 +30,8 @@ pub struct Edns {
     pub version: u8,
     /// Whether signatures are wanted.
     pub dnssec_ok: bool,
+    /// Whether there was a padding option.
+    pub padded: bool,
 }
 
 /// A query that was read without complaint.
@@ -103,6 +107,11 @@ impl Query {
         self.edns.is_some_and(|edns| edns.dnssec_ok)
     }
 
+    /// Whether the client wants to know if an answer is authentic (RFC 6840, 5.7).
+    pub fn wants_authentic(&self) -> bool {
+        self.flags & flags::AUTHENTIC_DATA != 0 || self.dnssec_ok()
+    }
+
     /// Whether the client asks for what lies outside this server's zone, too.
     pub fn recursion_desired(&self) -> bool {
         self.flags & flags::RECURSION_DESIRED != 0
@@ -124,11 +133,13 @@ fn read_opt(message: &[u8], at: usize) -> Option<(Edns, usize)> {
     let ttl = u32_at(message, at + 5)?;
     let length = usize::from(u16_at(message, at + 9)?);
     let mut options = message.get(at + 11..at + 11 + length)?;
+    let mut padded = false;
     while !options.is_empty() {
+        padded |= u16_at(options, 0)? == PADDING;
         let value = usize::from(u16_at(options, 2)?);
         options = options.get(4 + value..)?;
     }
-    let edns = Edns { udp_bytes, version: (ttl >> 16) as u8, dnssec_ok: ttl & 0x8000 != 0 };
+    let edns = Edns { udp_bytes, version: (ttl >> 16) as u8, dnssec_ok: ttl & 0x8000 != 0, padded };
     Some((edns, at + 11 + length))
 }
 
@@ -156,7 +167,13 @@ mod tests {
     #[test]
     fn an_opt_is_read() {
         let query = Query::read(&with_opt(b"\0\0\x29\x04\xd0\0\0\x80\0\0\x06\0\x0a\0\x02ab")).unwrap();
-        assert_eq!(query.edns, Some(Edns { udp_bytes: 1232, version: 0, dnssec_ok: true }));
+        assert_eq!(query.edns, Some(Edns { udp_bytes: 1232, version: 0, dnssec_ok: true, padded: false }));
+    }
+
+    #[test]
+    fn padding_is_noticed() {
+        let query = Query::read(&with_opt(b"\0\0\x29\x04\xd0\0\0\0\0\0\x07\0\x0c\0\x03\0\0\0")).unwrap();
+        assert!(query.edns.unwrap().padded);
     }
 
     #[test]

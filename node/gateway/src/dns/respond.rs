@@ -13,8 +13,11 @@ use super::dnssec::{Signer, DNSKEY_TTL_SECONDS};
 use super::lookup::{exact, lookup, Found};
 use super::query::{flags, Query, Unreadable};
 use super::snapshot::{Snapshot, TtlCap, NEGATIVE_TTL_SECONDS};
-use super::wire::{rcode, rtype, NameBuf, CLASS_IN, HEADER_BYTES, STREAM_BYTES_MAX, UDP_BYTES_MAX, UDP_BYTES_PLAIN};
-use super::writer::{bare, Owner, Section, Writer};
+use super::special::{self, special};
+use super::wire::{
+    rcode, rtype, NameBuf, CLASS_ANY, CLASS_IN, HEADER_BYTES, STREAM_BYTES_MAX, UDP_BYTES_MAX, UDP_BYTES_PLAIN,
+};
+use super::writer::{bare, ExtendedError, Owner, Section, Writer};
 
 /// How a message came, as far as the answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,26 +100,35 @@ impl Responder {
                 return Outcome::Reply(Reply { rcode: rcode::FORMERR, truncated: false, ttl_seconds: 0 });
             },
         };
-        let mut simple = |rcode| {
-            let flags = if self.aliases.is_some() { flags::RECURSION_AVAILABLE } else { 0 };
-            let truncated = Writer::new(out, message, &query, limit(&query, transport)).finish(&query, flags, rcode);
+        let mut simple = |rcode, why: Option<ExtendedError>| {
+            let mut writer = Writer::new(out, message, &query, limit(&query, transport));
+            if let Some(why) = why {
+                writer.explain(why);
+            }
+            let truncated = writer.finish(&query, self.available(), rcode);
             Reply { rcode, truncated, ttl_seconds: 0 }
         };
+        let in_zone = query.name.is_in_zone();
         if query.edns.is_some_and(|edns| edns.version > 0) {
-            return Outcome::Reply(simple(rcode::BADVERS));
+            return Outcome::Reply(simple(rcode::BADVERS, None));
         }
-        if query.qclass != CLASS_IN || matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
-            return Outcome::Reply(simple(rcode::REFUSED));
+        let has_class = query.qclass == CLASS_IN || query.qclass == CLASS_ANY && in_zone;
+        if !has_class || matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
+            return Outcome::Reply(simple(rcode::REFUSED, None));
         }
-        if !query.name.is_in_zone() {
-            if self.aliases.is_some() && query.recursion_desired() {
-                simple(rcode::SERVFAIL);
-                return Outcome::Forward;
+        if !in_zone {
+            if self.aliases.is_none() || !query.recursion_desired() {
+                return Outcome::Reply(simple(rcode::REFUSED, None));
             }
-            return Outcome::Reply(simple(rcode::REFUSED));
+            if let Some(special) = special(&query.name, query.qtype) {
+                let writer = Writer::new(out, message, &query, limit(&query, transport));
+                return Outcome::Reply(special::answer(special, writer, &query, self.available()));
+            }
+            simple(rcode::SERVFAIL, Some(ExtendedError::NetworkError));
+            return Outcome::Forward;
         }
         if self.is_stale(snapshot, now) {
-            return Outcome::Reply(simple(rcode::SERVFAIL));
+            return Outcome::Reply(simple(rcode::SERVFAIL, Some(ExtendedError::NotReady)));
         }
         let writer = Writer::new(out, message, &query, limit(&query, transport));
         let signer = self.signer.as_ref().filter(|_| query.dnssec_ok());
@@ -133,6 +145,23 @@ impl Responder {
             chased,
         };
         composer.run()
+    }
+
+    /// Answers with TC and nothing else, whatever is asked: the client then comes over TCP. Nothing is looked up or signed.
+    pub fn slip(&self, message: &[u8], out: &mut Vec<u8>) -> Option<Reply> {
+        let Ok(query) = Query::read(message) else { return None };
+        let writer = Writer::new(out, message, &query, UDP_BYTES_PLAIN);
+        writer.finish(&query, self.available() | flags::TRUNCATED, rcode::NOERROR);
+        Some(Reply { rcode: rcode::NOERROR, truncated: true, ttl_seconds: 0 })
+    }
+
+    /// The flag that says whether names outside the zone can be asked for.
+    pub fn available(&self) -> u16 {
+        if self.aliases.is_some() {
+            flags::RECURSION_AVAILABLE
+        } else {
+            0
+        }
     }
 
     /// Whether the chain's head is too old to answer from.
@@ -240,10 +269,10 @@ impl<'a> Composer<'a, '_> {
         let mut writer = self.writer;
         if without_records {
             writer.clear();
+            writer.explain(ExtendedError::NoReachableAuthority);
         }
         let ttl_seconds = writer.ttl_min().unwrap_or(0);
-        let available = if self.responder.aliases.is_some() { flags::RECURSION_AVAILABLE } else { 0 };
-        let truncated = writer.finish(self.query, header | available, code);
+        let truncated = writer.finish(self.query, header | self.responder.available(), code);
         Reply { rcode: code, truncated, ttl_seconds }
     }
 

@@ -2,33 +2,33 @@
 
 //! Starting and stopping: sockets, threads, tasks.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{watch, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{watch, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::alias::AliasCache;
 use super::config::Config;
+use super::connections::{Activity, Connections};
 use super::context::Context;
 use super::dnssec::{KeyError, Signer, TrustAnchor};
 use super::forward::Forwarder;
 use super::metrics::{render_one, Metrics, Via};
-use super::rate::{network, Limiter};
+use super::rate::Limiter;
 use super::respond::Responder;
 use super::snapshot::SnapshotHandle;
 use super::stream::Limits;
-use super::tls::{acceptors, CertificateError};
+use super::tls::{Certificate, CertificateError};
 use super::{doh, stream, udp};
 
 /// How long connections may take to end when the server stops.
@@ -37,6 +37,8 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// How often the certificate's files are looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(5);
 /// Tries to find a port that is free for both UDP and TCP.
 const PORT_TRIES: usize = 20;
 
@@ -57,6 +59,9 @@ pub enum StartError {
     /// DNS over plain HTTP is for a proxy on the same machine.
     #[error("DNS over plain HTTP on {0}: only loopback addresses are allowed; use HTTPS for others")]
     HttpNotLoopback(SocketAddr),
+    /// An upstream is this server.
+    #[error("forwarding to {0} would lead back to this server, which listens there")]
+    ForwardsToItself(SocketAddr),
     /// No DNSSEC key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -90,6 +95,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
     connections: Arc<Connections>,
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl Server {
@@ -101,6 +107,9 @@ impl Server {
         if let Some(open) = config.listen_http.iter().find(|address| !address.ip().is_loopback()) {
             return Err(StartError::HttpNotLoopback(*open));
         }
+        if let Some(own) = config.upstreams.iter().find(|upstream| is_own(upstream, &config.listen)) {
+            return Err(StartError::ForwardsToItself(*own));
+        }
         let signer = if config.dnssec { Some(Signer::open(&config.data_folder, config.signatures_max)?) } else { None };
         let forwards = !config.upstreams.is_empty();
         let responder = Responder {
@@ -108,8 +117,7 @@ impl Server {
             aliases: forwards.then(|| AliasCache::new(config.aliases_max)),
             stale_seconds: config.stale_after.map(|age| age.as_secs()),
         };
-        let forwarder = forwards
-            .then(|| Forwarder::new(config.upstreams.clone(), config.upstream_timeout, config.upstream_queries_max));
+        let forwarder = forwards.then(|| Forwarder::new(&config));
         let context = Arc::new(Context {
             responder,
             snapshots,
@@ -127,6 +135,7 @@ impl Server {
             stop,
             listeners: JoinSet::new(),
             connections: Arc::new(Connections::new(config.connections_max, config.connections_per_network_max)),
+            certificate: None,
         };
         // Dropping `server` on an error stops what was started.
         server.listen(&config)?;
@@ -157,8 +166,11 @@ impl Server {
             return Ok(());
         }
         let encrypted = config.listen_tls.iter().chain(&config.listen_https).next().is_some();
-        let tls = if encrypted { Some(acceptors(config)?) } else { None };
-        if let Some((dot, https)) = tls {
+        if encrypted {
+            let certificate = Certificate::open(config)?;
+            let (dot, https) = certificate.acceptors()?;
+            self.watch(Arc::clone(&certificate));
+            self.certificate = Some(certificate);
             for address in &config.listen_tls {
                 let listener = bind_tcp(*address)?;
                 self.addresses.tls.push(local(&listener, *address)?);
@@ -176,6 +188,28 @@ impl Server {
             self.accept(listener, *address, Kind::Http, limits)?;
         }
         Ok(())
+    }
+
+    /// Looks at a certificate's files now and then, until the server stops.
+    fn watch(&mut self, certificate: Arc<Certificate>) {
+        let mut stop = self.stop.subscribe();
+        self.listeners.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(CERTIFICATE_CHECK) => {},
+                    _ = stop.changed() => return,
+                }
+                let certificate = Arc::clone(&certificate);
+                let _ = tokio::task::spawn_blocking(move || certificate.refresh(false)).await;
+            }
+        });
+    }
+
+    /// Reads the certificate's files again, at once. What can't be used is logged, and the one before stays.
+    pub fn reload_certificate(&self) {
+        if let Some(certificate) = &self.certificate {
+            certificate.refresh(true);
+        }
     }
 
     fn accept(
@@ -210,8 +244,12 @@ impl Server {
                 context.metrics.connections.add();
                 let (context, kind, stop) = (Arc::clone(&context), kind.clone(), stop.clone());
                 tokio::spawn(async move {
-                    // How a connection ends is the client's affair.
-                    let _ = serve(context, stream, kind, limits, stop).await;
+                    let activity = Arc::clone(place.activity());
+                    tokio::select! {
+                        // How a connection ends is the client's affair.
+                        _ = serve(Arc::clone(&context), stream, kind, limits, activity, stop) => {},
+                        () = place.evicted() => context.metrics.connections_evicted.add(),
+                    }
                     drop(place);
                 });
             }
@@ -285,73 +323,38 @@ async fn serve(
     stream: TcpStream,
     kind: Kind,
     limits: Limits,
+    activity: Arc<Activity>,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
     match kind {
-        Kind::Tcp => stream::serve(context, stream, Via::Tcp, limits, stop).await?,
+        Kind::Tcp => stream::serve(context, stream, Via::Tcp, limits, activity, stop).await?,
         Kind::Tls(acceptor) => {
             let stream = timeout(limits.idle, acceptor.accept(stream)).await.map_err(late)??;
-            stream::serve(context, stream, Via::Tls, limits, stop).await?;
+            stream::serve(context, stream, Via::Tls, limits, activity, stop).await?;
         },
         Kind::Https(acceptor) => {
             let stream = timeout(limits.idle, acceptor.accept(stream)).await.map_err(late)??;
-            doh::serve(context, stream, limits, stop).await;
+            doh::serve(context, stream, limits, activity, stop).await;
         },
-        Kind::Http => doh::serve(context, stream, limits, stop).await,
+        Kind::Http => doh::serve(context, stream, limits, activity, stop).await,
     }
     Ok(())
 }
 
-/// Counts connections, in all and by network.
-struct Connections {
-    all: Arc<Semaphore>,
-    max: usize,
-    per_network_max: usize,
-    networks: Mutex<HashMap<(bool, u64), usize>>,
+/// Whether a server that listens on `listen` would ask itself at `upstream`.
+fn is_own(upstream: &SocketAddr, listen: &[SocketAddr]) -> bool {
+    let ip = upstream.ip().to_canonical();
+    listen.iter().filter(|own| own.port() == upstream.port() && own.port() != 0).any(|own| {
+        let any = own.ip().is_unspecified() && own.is_ipv4() == ip.is_ipv4();
+        own.ip().to_canonical() == ip || any && (ip.is_loopback() || ip.is_unspecified() || is_of_this_machine(ip))
+    })
 }
 
-/// A connection's place; given back when dropped.
-struct Place {
-    connections: Arc<Connections>,
-    network: (bool, u64),
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connections {
-    fn new(max: usize, per_network_max: usize) -> Self {
-        Connections { all: Arc::new(Semaphore::new(max)), max, per_network_max, networks: Mutex::default() }
-    }
-
-    fn enter(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
-        let network = network(client);
-        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = networks.entry(network).or_default();
-        // The machine itself may be a proxy for everybody.
-        if *count >= self.per_network_max && !client.to_canonical().is_loopback() {
-            return None;
-        }
-        *count += 1;
-        Some(Place { connections: Arc::clone(self), network, _permit: permit })
-    }
-
-    async fn wait_for_all(&self, limit: Duration) {
-        let _ = timeout(limit, self.all.acquire_many(self.max as u32)).await;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut networks = self.connections.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = networks.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                networks.remove(&self.network);
-            }
-        }
-    }
+/// Whether an address is one of this machine's: then a socket can be bound to it.
+fn is_of_this_machine(ip: std::net::IpAddr) -> bool {
+    std::net::UdpSocket::bind((ip, 0)).is_ok()
 }
 
 fn local(listener: &StdListener, address: SocketAddr) -> Result<SocketAddr, StartError> {

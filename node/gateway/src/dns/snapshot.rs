@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use cairn_primitives::names::{Label, Zone};
 use hashbrown::HashTable;
 
+use super::address::is_local_record;
 use super::compiled::{compile, Compiled, Tree};
 use super::wire::{rtype, NameBuf};
 
@@ -62,6 +63,9 @@ pub struct ZoneSettings {
     pub contact: String,
     /// Time between two blocks; turns blocks until expiry into seconds.
     pub block_time: Duration,
+    /// Whether records that lead to this machine or a private network are left out: addresses, and service bindings with
+    /// such hints.
+    pub filter_local: bool,
 }
 
 impl Default for ZoneSettings {
@@ -73,6 +77,7 @@ impl Default for ZoneSettings {
             }],
             contact: "hostmaster.cairn".into(),
             block_time: Duration::from_secs(3),
+            filter_local: false,
         }
     }
 }
@@ -215,7 +220,7 @@ impl SnapshotBuilder {
     pub fn set(&mut self, label: &Label, entry: &NameEntry) {
         let blocks = entry.expires_in_seconds.saturating_mul(1000) / self.next.block_millis;
         let expires_block = i64::from(self.next.head_number).saturating_add(blocks);
-        match compile(label.as_bytes(), expires_block, &tree_of(entry)) {
+        match compile(label.as_bytes(), expires_block, &tree_of(entry, self.settings.filter_local)) {
             Some(name) => self.put(name),
             None => self.remove(label),
         }
@@ -286,7 +291,7 @@ impl SnapshotHandle {
 }
 
 /// The sets of an entry by name below its label.
-fn tree_of(entry: &NameEntry) -> Tree {
+fn tree_of(entry: &NameEntry, filter_local: bool) -> Tree {
     let hidden: BTreeSet<&[u8]> = entry.subzones.iter().map(|(label, _)| label.as_bytes()).collect();
     let mut tree = Tree::new();
     for set in entry.zone.rrsets() {
@@ -306,7 +311,20 @@ fn tree_of(entry: &NameEntry) -> Tree {
             insert(&mut tree, [set.name.as_wire(), &above].concat(), set);
         }
     }
+    if filter_local {
+        leave_out_local(&mut tree);
+    }
     tree
+}
+
+/// Takes out records that lead to local addresses. The names stay: they exist without them.
+fn leave_out_local(tree: &mut Tree) {
+    for sets in tree.values_mut() {
+        for (rtype, (_, records)) in sets.iter_mut() {
+            records.retain(|data| !is_local_record(*rtype, data));
+        }
+        sets.retain(|_, (_, records)| !records.is_empty());
+    }
 }
 
 fn insert(tree: &mut Tree, name: Vec<u8>, set: &cairn_primitives::names::RrSet) {

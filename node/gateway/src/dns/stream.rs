@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::connections::Activity;
 use super::context::{unix_seconds, Context};
 use super::metrics::Via;
 use super::respond::Outcome;
@@ -37,6 +38,7 @@ pub async fn serve<S>(
     mut stream: S,
     via: Via,
     limits: Limits,
+    activity: Arc<Activity>,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()>
 where
@@ -46,12 +48,18 @@ where
     let mut outbox = Vec::new();
     let mut out = Vec::new();
     let mut open: JoinSet<Vec<u8>> = JoinSet::new();
-    let mut ending = false;
+    let (mut ending, mut misbehaved) = (false, false);
     loop {
-        while let Some(message) = take_message(&mut inbox)? {
+        while !misbehaved {
+            let Ok(taken) = take_message(&mut inbox) else {
+                misbehaved = true;
+                break;
+            };
+            let Some(message) = taken else { break };
+            activity.queried();
             let outcome = context.answer(&context.snapshots.load(), unix_seconds(), &message, via, &mut out);
             match outcome {
-                Outcome::Ignore => return Ok(()),
+                Outcome::Ignore => misbehaved = true,
                 Outcome::Reply(_) => put_message(&mut outbox, &out),
                 waits => {
                     if open.len() >= limits.pipelined_max {
@@ -59,9 +67,10 @@ where
                             put_message(&mut outbox, &answer);
                         }
                     }
-                    let (context, mut out) = (Arc::clone(&context), out.clone());
+                    let (context, mut out, waiting) = (Arc::clone(&context), out.clone(), activity.wait());
                     open.spawn(async move {
                         context.complete(waits, &message, via, &mut out).await;
+                        drop(waiting);
                         out
                     });
                 },
@@ -71,6 +80,8 @@ where
             }
         }
         write(&mut stream, &mut outbox, limits.idle).await?;
+        // What was asked before a message that is none is answered before the connection is closed.
+        ending |= misbehaved;
         if ending && open.is_empty() {
             return stream.shutdown().await;
         }

@@ -2,11 +2,10 @@
 
 //! UDP: a thread for each socket, several sockets for each address (SO_REUSEPORT), messages in batches.
 //!
-//! On a machine with several addresses, listen on each of them rather than on the wildcard: an answer leaves from the
-//! address that its socket is bound to.
+//! A socket on the wildcard address takes messages one by one: see [`super::udp_any`].
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +16,13 @@ use tokio::sync::Semaphore;
 
 use super::context::{unix_seconds, Context};
 use super::metrics::Via;
+use super::rate::Verdict;
 use super::respond::Outcome;
 
 /// Messages received or sent by one system call.
 const BATCH: usize = 64;
 /// Longest query taken; the rest of a longer one is lost, which makes it malformed.
-const QUERY_BYTES_MAX: usize = 2048;
+pub const QUERY_BYTES_MAX: usize = 2048;
 /// How often a thread looks whether to stop.
 const STOP_CHECK: Duration = Duration::from_millis(200);
 /// The system's buffer for a socket, where it allows that much.
@@ -40,7 +40,21 @@ pub fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
     socket.bind(&address.into())?;
     socket.set_read_timeout(Some(STOP_CHECK))?;
-    Ok(socket.into())
+    let socket = socket.into();
+    #[cfg(target_os = "linux")]
+    if address.ip().is_unspecified() {
+        super::udp_any::prepare(&socket, address)?;
+    }
+    Ok(socket)
+}
+
+/// Whom to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Where the message came from.
+    pub address: SocketAddr,
+    /// At which address of this machine it came; known where the socket is bound to all of them.
+    pub asked: Option<IpAddr>,
 }
 
 /// What a UDP thread works with.
@@ -60,7 +74,13 @@ pub struct Worker {
 impl Worker {
     /// Serves until told to stop.
     pub fn run(&self) {
-        if let Err(error) = batches::serve(self) {
+        #[cfg(target_os = "linux")]
+        let is_any = self.socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
+        #[cfg(target_os = "linux")]
+        let served = if is_any { super::udp_any::serve(self) } else { batches::serve(self) };
+        #[cfg(not(target_os = "linux"))]
+        let served = batches::serve(self);
+        if let Err(error) = served {
             if !self.stop.load(Ordering::Relaxed) {
                 tracing::error!(%error, "a UDP socket failed; restart the server");
             }
@@ -68,25 +88,27 @@ impl Worker {
     }
 
     /// Answers one message; true if `out` is to be sent now.
-    fn answer(&self, now: u64, message: &[u8], client: SocketAddr, out: &mut Vec<u8>) -> bool {
+    pub fn answer(&self, now: u64, message: &[u8], client: Client, out: &mut Vec<u8>) -> bool {
+        match self.context.admit(client.address.ip(), message) {
+            Verdict::Send => {},
+            Verdict::Slip => return self.context.slip(message, out),
+            Verdict::Drop => return false,
+        }
         let outcome = self.context.answer(&self.context.snapshots.load(), now, message, Via::Udp, out);
         match outcome {
             Outcome::Ignore => false,
-            Outcome::Reply(_) => self.context.may_send(client.ip(), out),
+            Outcome::Reply(_) => true,
             open => match Arc::clone(&self.waiting).try_acquire_owned() {
                 Err(_) => {
                     self.context.metrics.forward_failed.add();
-                    self.context.may_send(client.ip(), out)
+                    true
                 },
                 Ok(permit) => {
                     let (context, socket) = (Arc::clone(&self.context), Arc::clone(&self.socket));
                     let (message, mut out) = (message.to_vec(), out.clone());
                     self.runtime.spawn(async move {
                         context.complete(open, &message, Via::Udp, &mut out).await;
-                        if context.may_send(client.ip(), &mut out) {
-                            // The client asks again if this is lost.
-                            let _ = socket.send_to(&out, client);
-                        }
+                        send(&socket, &out, client);
                         drop(permit);
                     });
                     false
@@ -96,8 +118,17 @@ impl Worker {
     }
 }
 
+#[cfg(target_os = "linux")]
+use super::udp_any::send;
+
+#[cfg(not(target_os = "linux"))]
+fn send(socket: &UdpSocket, out: &[u8], client: Client) {
+    // The client asks again if this is lost.
+    let _ = socket.send_to(out, client.address);
+}
+
 /// Whether a receive came to nothing, but the next one may not.
-fn is_passing(error: io::ErrorKind) -> bool {
+pub fn is_passing(error: io::ErrorKind) -> bool {
     // The last two: somebody's port was closed when our answer came.
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, TimedOut, WouldBlock};
     matches!(error, WouldBlock | TimedOut | Interrupted | ConnectionRefused | ConnectionReset)
@@ -106,7 +137,7 @@ fn is_passing(error: io::ErrorKind) -> bool {
 #[cfg(target_os = "linux")]
 mod batches {
     use super::*;
-    use nix::sys::socket::{recvmmsg, sendmmsg, MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage};
+    use nix::sys::socket::{recvmmsg, sendmmsg, MsgFlags, MultiHeaders, SockaddrStorage};
     use std::io::{IoSlice, IoSliceMut};
     use std::os::fd::AsRawFd;
 
@@ -132,7 +163,8 @@ mod batches {
             let now = unix_seconds();
             for (message, (bytes, client)) in inbox.iter().zip(&arrived) {
                 let Some(address) = client.as_ref().and_then(socket_address) else { continue };
-                if worker.answer(now, &message[..*bytes], address, &mut outbox[clients.len()]) {
+                let asker = Client { address, asked: None };
+                if worker.answer(now, &message[..*bytes], asker, &mut outbox[clients.len()]) {
                     clients.push(*client);
                 }
             }
@@ -148,12 +180,17 @@ mod batches {
         }
         Ok(())
     }
+}
 
-    fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-        debug_assert!(storage.family().is_some());
-        let v4 = storage.as_sockaddr_in().map(|v4| SocketAddr::new(v4.ip().into(), v4.port()));
-        v4.or_else(|| storage.as_sockaddr_in6().map(|v6| SocketAddr::new(v6.ip().into(), v6.port())))
-    }
+/// The address that the system gave.
+#[cfg(target_os = "linux")]
+pub fn socket_address(storage: &nix::sys::socket::SockaddrStorage) -> Option<SocketAddr> {
+    use nix::sys::socket::SockaddrLike;
+    debug_assert!(storage.family().is_some());
+    let v4 = storage.as_sockaddr_in().map(|v4| SocketAddr::new(v4.ip().into(), v4.port()));
+    // The scope tells to which link an answer to a link-local address goes.
+    let v6 = |v6: &nix::sys::socket::SockaddrIn6| SocketAddrV6::new(v6.ip(), v6.port(), v6.flowinfo(), v6.scope_id());
+    v4.or_else(|| storage.as_sockaddr_in6().map(|address| v6(address).into()))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -166,9 +203,9 @@ mod batches {
         while !worker.stop.load(Ordering::Relaxed) {
             match worker.socket.recv_from(&mut message) {
                 Ok((bytes, client)) => {
+                    let client = Client { address: client, asked: None };
                     if worker.answer(unix_seconds(), &message[..bytes], client, &mut out) {
-                        // The client asks again if this is lost.
-                        let _ = worker.socket.send_to(&out, client);
+                        send(&worker.socket, &out, client);
                     }
                 },
                 Err(error) if is_passing(error.kind()) => {},

@@ -16,6 +16,8 @@ pub const STREAM_BYTES_MAX: usize = 65_535;
 pub const NAME_BYTES_MAX: usize = 255;
 /// The class of the Internet.
 pub const CLASS_IN: u16 = 1;
+/// Any class; this server has one.
+pub const CLASS_ANY: u16 = 255;
 /// The zone's name in wire form.
 pub const ZONE_NAME: &[u8] = b"\x05cairn\0";
 

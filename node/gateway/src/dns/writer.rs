@@ -6,11 +6,32 @@
 //! Whatever is written, [`Writer::finish`] leaves a message that keeps its limit: one that grew over it is cut down to its
 //! question, with TC set.
 
-use super::query::{flags, Query};
+use super::query::{flags, Edns, Query};
 use super::wire::{rtype, CLASS_IN, HEADER_BYTES, UDP_BYTES_MAX};
 
 /// Bytes of an OPT record without options.
-const OPT_BYTES: usize = 11;
+pub const OPT_BYTES: usize = 11;
+/// The option that says why (RFC 8914), and its length.
+const EXTENDED_ERROR: [u8; 4] = [0, 15, 0, 2];
+
+/// Why an answer failed (RFC 8914), for people who look into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtendedError {
+    /// The chain's head is too old to answer from.
+    NotReady = 14,
+    /// Nobody could be asked for the addresses of an alias.
+    NoReachableAuthority = 22,
+    /// No upstream answered.
+    NetworkError = 23,
+}
+
+/// An OPT record without options, as a response to a client that sent one ends with.
+pub fn opt(edns: Edns, rcode: u16) -> [u8; OPT_BYTES] {
+    let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+    let [size_high, size_low] = (UDP_BYTES_MAX as u16).to_be_bytes();
+    let [type_high, type_low] = rtype::OPT.to_be_bytes();
+    [0, type_high, type_low, size_high, size_low, (rcode >> 4) as u8, 0, dnssec_ok, 0, 0, 0]
+}
 /// Offsets from here on don't fit into a compression pointer.
 const POINTER_END: usize = 0x4000;
 
@@ -40,6 +61,7 @@ pub struct Writer<'o> {
     section: Section,
     ttl_min: u32,
     question_end: usize,
+    extended_error: Option<ExtendedError>,
 }
 
 impl<'o> Writer<'o> {
@@ -49,13 +71,19 @@ impl<'o> Writer<'o> {
         out.extend_from_slice(&message[..query.question_end]);
         let limit = limit - if query.edns.is_some() { OPT_BYTES } else { 0 };
         let (counts, question_end) = ([0; 3], query.question_end);
-        Writer { out, limit, counts, section: Section::Answer, ttl_min: u32::MAX, question_end }
+        let section = Section::Answer;
+        Writer { out, limit, counts, section, ttl_min: u32::MAX, question_end, extended_error: None }
     }
 
     /// From now on records go into `section`; never back to an earlier one.
     pub fn section(&mut self, section: Section) {
         debug_assert!(section as usize >= self.section as usize);
         self.section = section;
+    }
+
+    /// Says why the answer fails, to a client with EDNS. For answers without records, which have room for it.
+    pub fn explain(&mut self, error: ExtendedError) {
+        self.extended_error = Some(error);
     }
 
     /// Where the next record will begin.
@@ -131,12 +159,13 @@ impl<'o> Writer<'o> {
         }
         let additional = counts[2] + u16::from(query.edns.is_some());
         if let Some(edns) = query.edns {
-            let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-            let [size_high, size_low] = (UDP_BYTES_MAX as u16).to_be_bytes();
-            let [type_high, type_low] = rtype::OPT.to_be_bytes();
-            let rcode_high = (rcode >> 4) as u8;
-            self.out
-                .extend_from_slice(&[0, type_high, type_low, size_high, size_low, rcode_high, 0, dnssec_ok, 0, 0, 0]);
+            self.out.extend_from_slice(&opt(edns, rcode));
+            if let Some(error) = self.extended_error {
+                let option = [&EXTENDED_ERROR[..], &(error as u16).to_be_bytes()].concat();
+                let length_at = self.out.len() - 2;
+                self.out[length_at..].copy_from_slice(&(option.len() as u16).to_be_bytes());
+                self.out.extend_from_slice(&option);
+            }
         }
         let kept = query.flags & (flags::RECURSION_DESIRED | flags::CHECKING_DISABLED);
         let truncated_flag = if truncated { flags::TRUNCATED } else { 0 };

@@ -92,7 +92,7 @@ pub fn builder(names: &[(Label, NameEntry)]) -> SnapshotBuilder {
     builder
 }
 
-const LABELS: [&str; 8] = ["a", "b", "www", "mail", "x-1", "_tcp", "_443", "ns"];
+const LABELS: [&str; 10] = ["a", "b", "www", "mail", "x-1", "_tcp", "_443", "ns", "a_b", "-x-"];
 const TYPES: [u16; 18] = [
     rr::A,
     rr::A,
@@ -185,7 +185,7 @@ fn random_zone(rng: &mut Rng, count: usize) -> Zone {
 /// A host name within the zone or outside.
 fn target(rng: &mut Rng, count: usize) -> Vec<u8> {
     if rng.one_in(6) {
-        return wire(rng.pick(&["host.example.net.", "x.example."]));
+        return wire(rng.pick(&["host.example.net.", "x.example.", "_h.example.", "x-.example.", "192.0.2.1."]));
     }
     let below = match rng.below(3) {
         0 => relative(rng).replace("*.", "").replace('*', "b"),
@@ -216,13 +216,91 @@ fn random_data(rng: &mut Rng, rtype: u16, count: usize) -> Vec<u8> {
         },
         rr::DS => [number(rng), vec![13, 2], rng.bytes(32)].concat(),
         rr::TLSA => [vec![3, 1, 1], rng.bytes(32)].concat(),
+        rr::CAA if rng.one_in(2) => {
+            let bytes = rng.below(300);
+            [b"\x80\x03abc".to_vec(), rng.bytes(bytes)].concat()
+        },
         rr::CAA => [b"\0\x05issueca.example".to_vec(), vec![b'a' + rng.below(26) as u8]].concat(),
+        rr::SVCB | rr::HTTPS if rng.one_in(5) => [vec![0, 0], target(rng, count)].concat(),
         rr::SVCB | rr::HTTPS => {
-            [vec![0, 1 + rng.below(9) as u8], target(rng, count), b"\0\x01\0\x03\x02h2".to_vec()].concat()
+            [vec![0, 1 + rng.below(9) as u8], target(rng, count), service_parameters(rng, false)].concat()
         },
         rr::SITE => [rng.bytes(32), b"\x05/blog".to_vec()].concat(),
         _ => rng.bytes(32),
     }
+}
+
+/// Names whose records are as odd as the chain takes them, to be loaded by other servers and not to be asked for: not every
+/// decoder reads them.
+pub fn hostile_names(seed: u64, count: usize) -> Vec<(Label, NameEntry)> {
+    let mut rng = Rng(seed ^ 0x0dd);
+    let owners = ["", "_a", "a_b", "-a", "a-", "*", "*._a", "_._", "---", "0"];
+    (0..count)
+        .map(|number| {
+            let mut zone = Zone::from_sets(Vec::new()).expect("the empty zone is valid");
+            for _ in 0..20 {
+                let (owner, rtype) = (owners[rng.below(owners.len())], TYPES[rng.below(TYPES.len())]);
+                let data = match rtype {
+                    rr::SVCB | rr::HTTPS => {
+                        [vec![0, 1], target(&mut rng, 9), service_parameters(&mut rng, true)].concat()
+                    },
+                    rr::TXT => [vec![255], rng.bytes(255), b"\x05\\\";\n(".to_vec()].concat(),
+                    rr::CAA => {
+                        let bytes = rng.below(1000);
+                        [b"\x80\x0f0abcdefghijklmn".to_vec(), rng.bytes(bytes)].concat()
+                    },
+                    rr::TLSA => [vec![0, 0, 0], rng.bytes(7)].concat(),
+                    rr::DS => [vec![0, 0, 255, 1], rng.bytes(20)].concat(),
+                    _ => random_data(&mut rng, rtype, 9),
+                };
+                // What breaks a rule of zones stays out.
+                let _ = zone.set(set(owner, rtype, 60, &[data]));
+            }
+            let entry = NameEntry { expires_in_seconds: 1 << 30, zone, subzones: Vec::new() };
+            (label(&format!("hostile-{number}")), entry)
+        })
+        .collect()
+}
+
+/// Service parameters that the chain takes: known ones in odd forms, and some that servers have not heard of or take in
+/// one form only. Hostile ones are not text.
+fn service_parameters(rng: &mut Rng, hostile: bool) -> Vec<u8> {
+    let mut wire = Vec::new();
+    let mut put = |key: u16, value: &[u8]| {
+        wire.extend_from_slice(&key.to_be_bytes());
+        wire.extend_from_slice(&(value.len() as u16).to_be_bytes());
+        wire.extend_from_slice(value);
+    };
+    if rng.one_in(4) {
+        put(0, &[0, 1]);
+    }
+    match rng.below(4) {
+        0 => put(1, b"\x05a,b\"\\\x02h2"),
+        1 if hostile => put(1, b"\x01\0\x03\xff;("),
+        _ => put(1, b"\x02h2"),
+    }
+    if rng.one_in(4) {
+        put(2, b"");
+    }
+    if rng.one_in(2) {
+        put(3, &[0, rng.below(256) as u8]);
+    }
+    if rng.one_in(2) {
+        put(4, &[192, 0, 2, 1, 192, 0, 2, 2]);
+    }
+    if rng.one_in(4) {
+        let bytes = 1 + rng.below(40);
+        put(5, &rng.bytes(bytes));
+    }
+    if rng.one_in(4) {
+        put(6, &rng.bytes(16));
+    }
+    if rng.one_in(3) {
+        let key = [7, 8, 9, 10, 700, 65_534][rng.below(6)];
+        let bytes = rng.below(5);
+        put(key, &rng.bytes(bytes));
+    }
+    wire
 }
 
 /// Makes questions that are likely to hit something in a zone.

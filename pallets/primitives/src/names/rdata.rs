@@ -3,7 +3,7 @@
 //! The types of records that a zone holds, and the form of each one's data.
 //!
 //! Data are DNS wire data as they stand in a message, with names uncompressed, absolute, in lower case, and made of
-//! `[a-z0-9_-]`. Stricter than DNS on purpose: what passes here can be printed, signed and served without another look.
+//! `[a-z0-9_-]`, where the first label may be `*`. Stricter than DNS on purpose: what passes here can be printed, signed and served without another look.
 
 use super::name::is_label_text;
 
@@ -100,6 +100,8 @@ pub enum RdataError {
     TypeUnknown,
     /// A name in the data is not absolute, not in lower case, or not a name.
     NameInvalid,
+    /// More than [`RDATA_BYTES_MAX`] bytes.
+    TooLong,
     /// Anything else about the form.
     Malformed,
 }
@@ -108,7 +110,10 @@ impl core::fmt::Display for RdataError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::TypeUnknown => "not a type of record that a zone holds",
-            Self::NameInvalid => "a name in the data is not an absolute name in lower case",
+            Self::NameInvalid => {
+                "a name in the data has labels of a-z, 0-9, '-' and '_' only (Unicode in punycode, as xn--...); '*' may stand for the first"
+            },
+            Self::TooLong => "the data have more than 1024 bytes",
             Self::Malformed => "the data are not of the type's form",
         })
     }
@@ -131,7 +136,9 @@ fn ensure(holds: bool) -> Checked {
 /// # Errors
 /// `TypeUnknown`, `NameInvalid` or `Malformed`.
 pub fn check(rtype: u16, data: &[u8]) -> Result<(), RdataError> {
-    ensure(data.len() <= RDATA_BYTES_MAX as usize)?;
+    if data.len() > RDATA_BYTES_MAX as usize {
+        return Err(RdataError::TooLong);
+    }
     match rtype {
         rr::A => ensure(data.len() == 4),
         rr::AAAA => ensure(data.len() == 16),
@@ -173,14 +180,16 @@ impl<'a> Reader<'a> {
         self.take(length.into())
     }
 
-    /// An absolute name with its root byte.
+    /// An absolute name with its root byte. `*` as its first label is a literal asterisk: a CNAME to the records that stand
+    /// at a wildcard is what DANE does with it.
     pub fn name(&mut self) -> Result<&'a [u8], RdataError> {
         let start = self.0;
         let mut length = 0usize;
         loop {
             let label = self.string().map_err(|_| RdataError::NameInvalid)?;
+            let is_wildcard = length == 0 && label == b"*";
             length += 1 + label.len();
-            if label.len() > 63 || length > NAME_BYTES_MAX || !is_label_text(label) {
+            if label.len() > 63 || length > NAME_BYTES_MAX || !(is_label_text(label) || is_wildcard) {
                 return Err(RdataError::NameInvalid);
             }
             if label.is_empty() {
@@ -290,6 +299,15 @@ pub(crate) mod svc {
     pub const IPV4HINT: u16 = 4;
     pub const ECH: u16 = 5;
     pub const IPV6HINT: u16 = 6;
+    /// Template of a DNS-over-HTTPS resolver's address (RFC 9461).
+    #[cfg(feature = "std")]
+    pub const DOHPATH: u16 = 7;
+    /// The service speaks Oblivious HTTP (RFC 9540); has no value.
+    #[cfg(feature = "std")]
+    pub const OHTTP: u16 = 8;
+    /// Groups for the key exchange of TLS, each a 16-bit number.
+    #[cfg(feature = "std")]
+    pub const TLS_SUPPORTED_GROUPS: u16 = 9;
     /// "Invalid key", never used.
     pub const RESERVED: u16 = 65_535;
 }

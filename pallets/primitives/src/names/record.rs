@@ -63,7 +63,7 @@ impl RrSet {
             rdata::check(self.rtype, data).map_err(|error| match error {
                 RdataError::TypeUnknown => ZoneError::TypeUnknown,
                 RdataError::NameInvalid => ZoneError::NameInvalid,
-                RdataError::Malformed => ZoneError::RecordInvalid,
+                RdataError::Malformed | RdataError::TooLong => ZoneError::RecordInvalid,
             })?;
             if self.rdata.iter().take(at).any(|other| other == data) {
                 return Err(ZoneError::RecordDuplicate);

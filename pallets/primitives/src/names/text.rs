@@ -16,12 +16,78 @@ mod tests;
 pub use format::{format_generic, format_portable, format_rdata, format_record, format_zone};
 pub use parse::{parse_rdata, parse_record, parse_record_below};
 
-use super::RdataError;
+use super::{rdata::svc, RdataError};
 use std::fmt;
 
-/// Names of service parameters.
-const SVC_KEYS: [(u16, &str); 7] =
-    [(0, "mandatory"), (1, "alpn"), (2, "no-default-alpn"), (3, "port"), (4, "ipv4hint"), (5, "ech"), (6, "ipv6hint")];
+/// Names of service parameters, in order.
+const SVC_KEYS: [(u16, &str); 10] = [
+    (0, "mandatory"),
+    (1, "alpn"),
+    (2, "no-default-alpn"),
+    (3, "port"),
+    (4, "ipv4hint"),
+    (5, "ech"),
+    (6, "ipv6hint"),
+    (svc::DOHPATH, "dohpath"),
+    (svc::OHTTP, "ohttp"),
+    (svc::TLS_SUPPORTED_GROUPS, "tls-supported-groups"),
+];
+/// Service parameters up to this one are written by their names, which every server reads; later ones as `key7="..."`.
+const SVC_NAMED_MAX: u16 = svc::IPV6HINT;
+
+/// Types that other zones hold and these don't; what a zone file has of them is told from a typing error.
+const OTHER_TYPES: [&str; 33] = [
+    "AFSDB",
+    "APL",
+    "CDNSKEY",
+    "CDS",
+    "CERT",
+    "CSYNC",
+    "DHCID",
+    "DNAME",
+    "DNSKEY",
+    "EUI48",
+    "EUI64",
+    "HINFO",
+    "HIP",
+    "IPSECKEY",
+    "KX",
+    "LOC",
+    "NAPTR",
+    "NSEC",
+    "NSEC3",
+    "NSEC3PARAM",
+    "OPENPGPKEY",
+    "PTR",
+    "RP",
+    "RRSIG",
+    "SMIMEA",
+    "SOA",
+    "SPF",
+    "SSHFP",
+    "URI",
+    "WKS",
+    "X25",
+    "ZONEMD",
+    "MINFO",
+];
+
+/// Whether `word` is the mnemonic of a type that zones here don't hold, in upper or lower case.
+pub fn is_other_type(word: &str) -> bool {
+    OTHER_TYPES.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Characters of a word that an error shows.
+const SHOWN_MAX: usize = 60;
+
+/// A word as an error shows it: on one line, and not longer than [`SHOWN_MAX`].
+fn shown(word: &str) -> String {
+    let mut text: String = word.chars().take(SHOWN_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if word.chars().nth(SHOWN_MAX).is_some() {
+        text.push_str("...");
+    }
+    text
+}
 
 /// Why a text is not a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +110,8 @@ pub enum TextError {
     QuoteUnclosed,
     /// A name without the dot at its end.
     NameRelative(String),
+    /// A name with a backslash: what it stands for would be another name.
+    NameEscaped(String),
     /// All fields could be read, but the record isn't one that a zone holds.
     RecordInvalid(RdataError),
 }
@@ -51,13 +119,20 @@ pub enum TextError {
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TypeUnknown(word) => write!(f, "'{word}' is not a type of record"),
+            Self::TypeUnknown(word) if is_other_type(word) => {
+                write!(f, "'{}' is a type of record that names here can't have", shown(word))
+            },
+            Self::TypeUnknown(word) => write!(f, "'{}' is not a type of record", shown(word)),
             Self::FieldMissing(field) => write!(f, "the {field} is missing"),
-            Self::FieldExtra(word) => write!(f, "nothing stands after the last field, but '{word}' does"),
-            Self::FieldInvalid { field, word } => write!(f, "'{word}' is not a valid {field}"),
+            Self::FieldExtra(word) => write!(f, "nothing stands after the last field, but '{}' does", shown(word)),
+            Self::FieldInvalid { field, word } => write!(f, "'{}' is not a valid {field}", shown(word)),
             Self::QuoteUnclosed => f.write_str("a quote or an escape is not finished"),
             Self::NameRelative(word) => {
+                let word = shown(word);
                 write!(f, "'{word}' has no dot at its end: a host's name is written in full, as in 'mail.example.'")
+            },
+            Self::NameEscaped(word) => {
+                write!(f, "the name '{}' has a backslash: names are made of a-z, 0-9, '-' and '_'", shown(word))
             },
             Self::RecordInvalid(error) => write!(f, "not a valid record: {error}"),
         }

@@ -66,11 +66,13 @@ impl fmt::Display for ZoneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RecordInvalid => "a record's data are not of its type's form",
-            Self::NameInvalid => "a name in a record's data is not an absolute name in lower case",
+            Self::NameInvalid => {
+                "a name in a record's data has labels of a-z, 0-9, '-' and '_' only, and '*' as its first at most"
+            },
             Self::TypeUnknown => "a zone does not hold records of this type",
             Self::RecordDuplicate => "the same record stands twice",
             Self::RrSetEmpty => "a record set has no record",
-            Self::RrSetFull => "more records than a set of this type has",
+            Self::RrSetFull => "a name has one record of this type",
             Self::RrSetDuplicate => "two record sets of one name and type",
             Self::NotSorted => "the record sets are not in order",
             Self::CnameConflict => "CNAME stands alone at its name, and not at the apex (use ALIAS there)",

@@ -113,9 +113,12 @@ pub async fn subdomain(context: &Context, name: &str, owner: Option<&str>) -> Re
     let owner = context.address_of(receiver.as_ref()).await?;
     let (call, text) = match (&receiver, &owner) {
         (Some(receiver), Some(owner)) => {
-            (names::set_subdomain_owner(&label, &subdomain, receiver), format!("{shown_name} is {owner}'s"))
+            (names::set_subdomain_owner(&label, &subdomain, receiver), format!("{shown_name} belongs to {owner} now"))
         },
-        _ => (names::revoke_subdomain(&label, &subdomain), format!("{shown_name} is {label}.{TLD}'s again")),
+        _ => (
+            names::revoke_subdomain(&label, &subdomain),
+            format!("{shown_name} belongs to the owner of {label}.{TLD} again"),
+        ),
     };
     let (view, token) = (context.client().await?.best().await?, context.token().await?);
     let found = view.resolve_name(&label).await?.ok_or_else(|| not_registered(&label))?;

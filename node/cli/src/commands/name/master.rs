@@ -5,6 +5,8 @@
 //! Of the directives `$ORIGIN` and `$TTL` are known. `$INCLUDE` would read files that nobody named here, `$GENERATE` is
 //! one server's own; both are refused.
 
+use cairn_client::chain::names::TLD;
+
 use crate::failure::{usage, usage_with_remedy, Result};
 
 /// A record as a master file says it.
@@ -50,7 +52,7 @@ impl Reader {
         let rest = if line.starts_with(char::is_whitespace) {
             line
         } else {
-            self.name = Some(self.absolute(first));
+            self.name = Some(self.absolute(first)?);
             rest
         };
         let unnamed = || usage("a line that begins with a space is of the name before, and there is none");
@@ -60,6 +62,8 @@ impl Reader {
             let (next, after) = word(rest);
             if ttl_seconds.is_none() && next.starts_with(|c: char| c.is_ascii_digit()) {
                 ttl_seconds = Some(seconds(next)?);
+            } else if next.starts_with("[AGE:") && next.ends_with(']') {
+                // When Microsoft's server saw the record last.
             } else if !class && next.eq_ignore_ascii_case("IN") {
                 class = true;
             } else if ["CH", "HS", "CS"].iter().any(|other| next.eq_ignore_ascii_case(other)) {
@@ -75,28 +79,39 @@ impl Reader {
     }
 
     fn directive(&mut self, name: &str, rest: &str) -> Result<()> {
+        let kind = name.to_ascii_uppercase();
+        if !matches!(kind.as_str(), "$ORIGIN" | "$TTL") {
+            let message = format!("{name} is not known here");
+            return Err(usage_with_remedy(message, "write out the records; $ORIGIN and $TTL are known"));
+        }
         let (value, more) = word(rest);
         if value.is_empty() || !more.trim().is_empty() {
             return Err(usage(format!("{name} stands before one word")));
         }
-        match name.to_ascii_uppercase().as_str() {
-            "$ORIGIN" => self.origin = self.absolute(value),
-            "$TTL" => self.default_seconds = Some(seconds(value)?),
-            _ => {
-                let message = format!("{name} is not known here");
-                return Err(usage_with_remedy(message, "write out the records; $ORIGIN and $TTL are known"));
-            },
+        if kind == "$ORIGIN" {
+            self.origin = self.absolute(value)?;
+        } else {
+            self.default_seconds = Some(seconds(value)?);
         }
         Ok(())
     }
 
-    fn absolute(&self, name: &str) -> String {
-        match name {
+    /// A name with all that it is below.
+    fn absolute(&self, name: &str) -> Result<String> {
+        let in_tld = format!(".{TLD}");
+        Ok(match name {
             "@" => self.origin.clone(),
             _ if name.ends_with('.') => name.into(),
             _ if self.origin == "." => format!("{name}."),
+            // A dot was forgotten: hardly anybody has a name below theirs that ends so.
+            _ if name.to_ascii_lowercase().ends_with(&in_tld) => {
+                return Err(usage_with_remedy(
+                    format!("`{name}` has no dot at its end: it would be {name}.{}", self.origin),
+                    format!("write `{name}.`, or only what stands before .{}", self.origin),
+                ));
+            },
             _ => format!("{name}.{}", self.origin),
-        }
+        })
     }
 }
 
@@ -225,6 +240,12 @@ other.blog.cairn. A 192.0.2.4
     }
 
     #[test]
+    fn ages_of_microsofts_server_are_passed_over() {
+        let records = read("www\t[AGE:3636591]\t1200\tA\t192.0.2.240").expect("valid");
+        assert_eq!(records, [record("www.blog.cairn.", "blog.cairn.", 1_200, "A\t192.0.2.240")]);
+    }
+
+    #[test]
     fn without_a_default_a_time_to_live_holds_until_the_next() {
         let records =
             read("@ A 192.0.2.1\n@ 300 TXT a\n  TXT b\nwww 60 A 192.0.2.1\n$TTL 9\nx A 192.0.2.1").expect("valid");
@@ -243,7 +264,10 @@ other.blog.cairn. A 192.0.2.4
         for (text, part) in [
             ("  A 192.0.2.1", "name before"),
             ("$INCLUDE /etc/passwd", "$INCLUDE"),
-            ("$GENERATE 1-9 a$ A 192.0.2.$", "$GENERATE"),
+            ("$GENERATE 1-9 a$ A 192.0.2.$", "$GENERATE is not known here"),
+            ("blog.cairn A 192.0.2.1", "would be blog.cairn.blog.cairn."),
+            ("www.Blog.CAIRN A 192.0.2.1", "no dot at its end"),
+            ("$ORIGIN blog.cairn", "no dot at its end"),
             ("$TTL", "one word"),
             ("$TTL 1 2", "one word"),
             ("$TTL 1y", "1y"),

@@ -5,7 +5,7 @@
 use cairn_client::chain::names::{self, Label};
 use serde_json::json;
 
-use super::label::Place;
+use super::label::{self, Place};
 use crate::{
     amount::Token,
     context::Context,
@@ -20,6 +20,10 @@ const YEARS_MAX: u8 = 10;
 /// Shows what a name costs.
 pub async fn price(context: &Context, name: &str, years: u8) -> Result<Report> {
     let label = Place::label(name)?;
+    let unicode = label::unicode(&label)?;
+    if let Some(warning) = label::look_alike(&label) {
+        context.output.warn(&warning);
+    }
     let token = context.token().await?;
     let view = context.client().await?.best().await?;
     if !(1..=YEARS_MAX).contains(&years) {
@@ -29,13 +33,13 @@ pub async fn price(context: &Context, name: &str, years: u8) -> Result<Report> {
     let taken = view.resolve_name(&label).await?.is_some();
     let shown = price.map_or_else(|| "not for sale".to_string(), |price| token.format(price));
     let rows = [
-        ("name", format!("{label}.{}", names::TLD)),
+        ("name", label::shown(&label)),
         ("years", years.to_string()),
         ("price", shown),
         ("free", if taken || price.is_none() { "no" } else { "yes" }.into()),
     ];
     let json = json!({
-        "name": label.as_str(), "years": years, "price": price.map(|price| token.json(price)),
+        "name": label.as_str(), "unicode": unicode, "years": years, "price": price.map(|price| token.json(price)),
         "free": !taken && price.is_some(),
     });
     Ok(Report::new(fields(rows), json))

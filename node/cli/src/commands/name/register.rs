@@ -11,7 +11,7 @@ use cairn_client::{
 use serde_json::json;
 
 use super::{
-    label::Place as Named,
+    label::{look_alike, shown, unicode, Place as Named},
     pending::{Pending, Place},
     price::{counted, limit, wrong_years},
     records::RecordArgs,
@@ -30,6 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Blocks that the registration is sent after the commitment is old enough, so that a block made on a fork that lags by
 /// one takes it too.
 const MARGIN_BLOCKS: u32 = 1;
+/// A year that is shorter than this is none of the calendar.
+const SHORTEST_YEAR: Duration = Duration::from_secs(360 * 86_400);
 
 /// Registers a name, or goes on where that was stopped.
 pub async fn register(
@@ -41,6 +43,10 @@ pub async fn register(
     restart: bool,
 ) -> Result<Report> {
     let label = Named::label(name)?;
+    unicode(&label)?;
+    if let Some(warning) = look_alike(&label) {
+        context.output.warn(&warning);
+    }
     if !context.settings.wait.value {
         return Err(usage("--no-wait has no sense here: registering is two transactions with a wait between them"));
     }
@@ -54,7 +60,11 @@ pub async fn register(
     let (pending, zone) = match begun {
         Some(pending) => go_on(&label, pending, years, records)?,
         None => {
-            let zone = records.zone(&label)?;
+            let read = records.zone(&label)?;
+            for note in &read.notes {
+                context.output.note(note);
+            }
+            let zone = read.zone;
             let mut pending = Pending::new(&genesis, &label, &signer.account, years.unwrap_or(1), random()?, &zone);
             pending.set_max_price(max_price);
             (pending, zone)
@@ -143,7 +153,23 @@ pub async fn register(
         "name": label.as_str(), "owner": context.address(&signer.account).await?, "years": years,
         "price": token.json(price), "expires_at_block": until, "records": zone.records(),
     });
-    Ok(done.report(&format!("registered {label}.{TLD} for {}", counted(years)), json))
+    let mut text = format!("registered {} for {}", shown(&label), counted(years));
+    if let (Some(until), Some(receipt)) = (until, &done.receipt) {
+        let blocks = until.saturating_sub(receipt.block_number.into());
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        text.push_str(&term(view.block_time()?.saturating_mul(blocks), years));
+    }
+    Ok(done.report(&text, json))
+}
+
+/// How long a registration lasts, where that isn't what its years say: those of test networks are shorter.
+fn term(lasts: Duration, years: u8) -> String {
+    let year = lasts / u32::from(years.max(1));
+    if year < SHORTEST_YEAR {
+        format!(", which end in {} (a year of this network lasts {})", human(lasts), human(year))
+    } else {
+        String::new()
+    }
 }
 
 /// What was begun, if it is what is asked for now.
@@ -158,7 +184,7 @@ fn go_on(label: &Label, pending: Pending, years: Option<u8>, records: &RecordArg
     if years.is_some_and(|years| years != pending.years()) {
         return Err(other());
     }
-    if !records.is_empty() && records.zone(label)? != zone {
+    if !records.is_empty() && records.zone(label)?.zone != zone {
         return Err(other());
     }
     Ok((pending, zone))

@@ -16,8 +16,9 @@ pub fn relative_name() -> impl Strategy<Value = RelativeName> {
 }
 
 fn host() -> impl Strategy<Value = Vec<u8>> {
-    vec("[a-z0-9_-]{1,12}", 1..5).prop_map(|labels| {
-        let mut wire = Vec::new();
+    let labels = (prop::bool::weighted(0.1), vec("[a-z0-9_-]{1,12}", 1..5));
+    labels.prop_map(|(wildcard, labels)| {
+        let mut wire = if wildcard { b"\x01*".to_vec() } else { Vec::new() };
         for label in labels {
             wire.push(label.len() as u8);
             wire.extend(label.bytes());

@@ -5,7 +5,7 @@ use super::{
         rdata::{self, rr, svc, RdataError, Reader},
         Zone,
     },
-    SVC_KEYS,
+    SVC_KEYS, SVC_NAMED_MAX,
 };
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use std::{
@@ -143,7 +143,8 @@ fn svcb(mut r: Reader<'_>) -> Result<String, RdataError> {
 }
 
 fn svc_key(key: u16) -> String {
-    SVC_KEYS.iter().find(|(number, _)| *number == key).map_or_else(|| format!("key{key}"), |(_, name)| (*name).into())
+    let named = SVC_KEYS.iter().find(|(number, _)| *number == key && key <= SVC_NAMED_MAX);
+    named.map_or_else(|| format!("key{key}"), |(_, name)| (*name).into())
 }
 
 fn svc_parameter(key: u16, value: &[u8]) -> Result<String, RdataError> {

@@ -53,9 +53,16 @@ fn rdata_of(rtype: u16, text: &str, origin: Option<&str>) -> Result<Vec<u8>, Tex
     Ok(data)
 }
 
-/// The words of a record, each with its escapes resolved.
+/// A word of a record, its escapes resolved.
+struct Word {
+    bytes: Vec<u8>,
+    /// Whether there was an escape in it: in a name, an escaped dot is another one than a plain one.
+    has_escape: bool,
+}
+
+/// The words of a record.
 struct Words<'a> {
-    words: std::vec::IntoIter<Vec<u8>>,
+    words: std::vec::IntoIter<Word>,
     /// What a name of one label is below.
     origin: Option<&'a str>,
 }
@@ -69,7 +76,7 @@ impl<'a> Words<'a> {
                 continue;
             }
             let all_quoted = *byte == b'"';
-            let (mut word, mut in_quotes) = (Vec::new(), false);
+            let (mut word, mut in_quotes, mut has_escape) = (Vec::new(), false, false);
             while let Some(byte) = bytes.next_if(|byte| in_quotes || !byte.is_ascii_whitespace()) {
                 match byte {
                     b'"' => {
@@ -78,20 +85,23 @@ impl<'a> Words<'a> {
                             break;
                         }
                     },
-                    b'\\' => word.push(escape(&mut bytes)?),
+                    b'\\' => {
+                        has_escape = true;
+                        word.push(escape(&mut bytes)?);
+                    },
                     _ => word.push(byte),
                 }
             }
             if in_quotes {
                 return Err(TextError::QuoteUnclosed);
             }
-            words.push(word);
+            words.push(Word { bytes: word, has_escape });
         }
         Ok(Self { words: words.into_iter(), origin })
     }
 
     fn bytes(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
-        self.words.next().ok_or(TextError::FieldMissing(field))
+        self.words.next().map(|word| word.bytes).ok_or(TextError::FieldMissing(field))
     }
 
     fn text(&mut self, field: &'static str) -> Result<String, TextError> {
@@ -100,20 +110,27 @@ impl<'a> Words<'a> {
 
     fn parse<T: FromStr>(&mut self, field: &'static str) -> Result<T, TextError> {
         let word = self.text(field)?;
-        word.parse().map_err(|_| TextError::FieldInvalid { field, word })
+        // Rust reads "+10" as a number, master files don't.
+        let parsed = if word.starts_with('+') { None } else { word.parse().ok() };
+        parsed.ok_or(TextError::FieldInvalid { field, word })
     }
 
     /// The rest of the words as one hexadecimal number; `0x` may stand before it.
     fn hex(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
         let mut word = self.text(field)?;
         for more in self.words.by_ref() {
-            word.push_str(&String::from_utf8_lossy(&more));
+            word.push_str(&String::from_utf8_lossy(&more.bytes));
         }
         hex(&word).ok_or(TextError::FieldInvalid { field, word })
     }
 
     fn name(&mut self, field: &'static str) -> Result<Vec<u8>, TextError> {
-        let word = self.text(field)?;
+        let word = self.words.next().ok_or(TextError::FieldMissing(field))?;
+        let has_escape = word.has_escape;
+        let word = String::from_utf8_lossy(&word.bytes).into_owned();
+        if has_escape {
+            return Err(TextError::NameEscaped(word));
+        }
         if word == "." {
             return Ok(vec![0]);
         }
@@ -138,7 +155,7 @@ impl<'a> Words<'a> {
 
     fn end(&mut self) -> Result<(), TextError> {
         match self.words.next() {
-            Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word).into_owned())),
+            Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word.bytes).into_owned())),
             None => Ok(()),
         }
     }
@@ -167,7 +184,7 @@ fn generic(words: &mut Words<'_>) -> Result<Vec<u8>, TextError> {
     let length: usize = words.parse("length")?;
     let data = if length == 0 { Vec::new() } else { words.hex("data in hexadecimal")? };
     match words.words.next() {
-        Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word).into_owned())),
+        Some(word) => Err(TextError::FieldExtra(String::from_utf8_lossy(&word.bytes).into_owned())),
         None if data.len() == length => Ok(data),
         None => Err(TextError::FieldInvalid { field: "length", word: length.to_string() }),
     }
@@ -190,9 +207,9 @@ fn fields(rtype: u16, words: &mut Words<'_>) -> Result<Vec<u8>, TextError> {
             data.extend(words.name("host")?);
         },
         rr::TXT => {
-            push_string(&mut data, "text", &words.bytes("text")?)?;
+            push_text(&mut data, &words.bytes("text")?);
             for string in words.words.by_ref() {
-                push_string(&mut data, "text", &string)?;
+                push_text(&mut data, &string.bytes);
             }
         },
         rr::DS => {
@@ -208,8 +225,14 @@ fn fields(rtype: u16, words: &mut Words<'_>) -> Result<Vec<u8>, TextError> {
             data.extend(words.hex("data in hexadecimal")?);
         },
         rr::CAA => {
-            data.push(words.parse("flags")?);
-            push_string(&mut data, "tag", &words.bytes("tag")?)?;
+            let flags: u8 = words.parse("flags")?;
+            if !matches!(flags, 0 | 128) {
+                let field = "number of flags: 0, or 128 for an authority that must understand the tag";
+                return Err(TextError::FieldInvalid { field, word: flags.to_string() });
+            }
+            data.push(flags);
+            // Tags are told apart without regard to case (RFC 8659, 4.1).
+            push_string(&mut data, "tag", &words.bytes("tag")?.to_ascii_lowercase())?;
             data.extend(words.bytes("value")?);
         },
         rr::SVCB | rr::HTTPS => svcb(&mut data, words)?,
@@ -218,13 +241,27 @@ fn fields(rtype: u16, words: &mut Words<'_>) -> Result<Vec<u8>, TextError> {
             let drive =
                 hex(&word).ok_or(TextError::FieldInvalid { field: "drive id in hexadecimal", word: word.clone() })?;
             data.extend(drive);
-            let path = words.words.next().unwrap_or_default();
+            let path = words.words.next().map(|word| word.bytes).unwrap_or_default();
             push_string(&mut data, "path", &path)?;
         },
         _ => data = words.hex("key in hexadecimal")?,
     }
     words.end()?;
     Ok(data)
+}
+
+/// A text as one string, or as several where it has more than 255 bytes: readers join them (RFC 7208, 3.3; RFC 6376, 3.6.2.2).
+fn push_text(data: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    loop {
+        let (string, after) = rest.split_at(rest.len().min(usize::from(u8::MAX)));
+        data.push(u8::try_from(string.len()).unwrap_or(u8::MAX));
+        data.extend(string);
+        rest = after;
+        if rest.is_empty() {
+            return;
+        }
+    }
 }
 
 fn push_string(data: &mut Vec<u8>, field: &'static str, string: &[u8]) -> Result<(), TextError> {
@@ -239,7 +276,7 @@ fn svcb(data: &mut Vec<u8>, words: &mut Words<'_>) -> Result<(), TextError> {
     data.extend(words.parse::<u16>("priority")?.to_be_bytes());
     data.extend(words.name("target")?);
     let mut parameters = Vec::new();
-    for word in words.words.by_ref() {
+    for Word { bytes: word, .. } in words.words.by_ref() {
         let at = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
         let (name, value) = word.split_at(at);
         let name = String::from_utf8_lossy(name);
@@ -302,6 +339,14 @@ fn svc_value(key: u16, value: &[u8]) -> Option<Vec<u8>> {
             }
         },
         svc::ECH => wire = base64(text)?,
+        // A template that holds the variable `dns` (RFC 9461, 5).
+        svc::DOHPATH if text.starts_with('/') && text.contains("{?dns") => wire.extend(value),
+        svc::OHTTP if value.is_empty() => {},
+        svc::TLS_SUPPORTED_GROUPS => {
+            for group in words() {
+                wire.extend(group.parse::<u16>().ok()?.to_be_bytes());
+            }
+        },
         _ => return None,
     }
     Some(wire)

@@ -36,6 +36,14 @@ fn records_read_as_people_write_them() {
             b"\x00\x01\x00\x00\x04\x00\x08\xc0\x00\x02\x01\xc0\x00\x02\x02",
         ),
         ("ALIAS host.example.", rr::ALIAS, b"\x04host\x07example\x00"),
+        // Tags are told apart without regard to case.
+        ("CAA 128 issueWild \";\"", rr::CAA, b"\x80\x09issuewild;"),
+        (
+            "HTTPS 1 . dohpath=/dns-query{?dns} ohttp tls-supported-groups=29,4588",
+            rr::HTTPS,
+            b"\x00\x01\x00\x00\x07\x00\x10/dns-query{?dns}\x00\x08\x00\x00\x00\x09\x00\x04\x00\x1d\x11\xec",
+        ),
+        ("CNAME *._tcp.blog.cairn.", rr::CNAME, b"\x01*\x04_tcp\x04blog\x05cairn\x00"),
         (r"TYPE1 \# 4 c0000207", rr::A, &[192, 0, 2, 7]),
         (r"A \# 4 c000 0207", rr::A, &[192, 0, 2, 7]),
     ] {
@@ -63,6 +71,15 @@ fn mistakes_are_named() {
         ("CNAME a..", invalid("host", "a..")),
         ("CNAME .", TextError::RecordInvalid(RdataError::NameInvalid)),
         ("MX 70000 a.", invalid("preference", "70000")),
+        ("MX +10 a.", invalid("preference", "+10")),
+        // An escaped dot is a dot within a label (RFC 1035, 5.1): another name than the one that it looks like.
+        (r"CNAME b\046c.example.", TextError::NameEscaped("b.c.example.".into())),
+        (r"MX 10 b\.c.example.", TextError::NameEscaped("b.c.example.".into())),
+        ("CNAME bücher.example.", TextError::RecordInvalid(RdataError::NameInvalid)),
+        ("CNAME a.*.example.", TextError::RecordInvalid(RdataError::NameInvalid)),
+        ("CNAME a*.example.", TextError::RecordInvalid(RdataError::NameInvalid)),
+        ("HTTPS 1 . dohpath=/q", invalid("service parameter", "dohpath=/q")),
+        ("HTTPS 1 . ohttp=1", invalid("service parameter", "ohttp=1")),
         ("TXT \"open", TextError::QuoteUnclosed),
         ("TXT a\\", TextError::QuoteUnclosed),
         ("TXT a\\25", TextError::QuoteUnclosed),
@@ -78,6 +95,36 @@ fn mistakes_are_named() {
     ] {
         assert_eq!(parse_record(text), Err(error), "{text}");
     }
+}
+
+#[test]
+fn a_long_text_is_split_into_strings_that_readers_join() {
+    for length in [0, 255, 256, 510, 700] {
+        let text = "k".repeat(length);
+        let (_, data) = parse_record(&format!("TXT \"{text}\"")).unwrap();
+        let (mut joined, mut rest) = (Vec::new(), &data[..]);
+        while let Some((count, after)) = rest.split_first() {
+            let (string, after) = after.split_at(usize::from(*count));
+            joined.extend_from_slice(string);
+            rest = after;
+        }
+        assert_eq!(joined, text.as_bytes());
+        assert_eq!(data.len(), length + length.div_ceil(255).max(1));
+    }
+    let too_long = parse_record(&format!("TXT \"{}\"", "k".repeat(1_100)));
+    assert_eq!(too_long, Err(TextError::RecordInvalid(RdataError::TooLong)));
+}
+
+#[test]
+fn errors_are_short_and_on_one_line() {
+    for text in
+        [format!("A {}", "9".repeat(5_000)), "SSHFP\t1 1 ab".into(), format!("A \"x\ny\"{}", " z".repeat(3_000))]
+    {
+        let shown = parse_record(&text).unwrap_err().to_string();
+        assert!(shown.len() < 200 && !shown.contains(char::is_control), "{shown:?}");
+    }
+    let other = parse_record("SSHFP 1 1 ab").unwrap_err().to_string();
+    assert_eq!(other, "'SSHFP' is a type of record that names here can't have");
 }
 
 #[test]
