@@ -124,7 +124,9 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
                     | RuntimeCall::Referenda(..)
                     | RuntimeCall::Treasury(..)
                     | RuntimeCall::Utility(..)
-                    | RuntimeCall::Multisig(..)
+                    // Taking part in what an account of several does is to move that account's coins.
+                    | RuntimeCall::Multisig(pallet_multisig::Call::cancel_as_multi { .. })
+                    | RuntimeCall::Multisig(pallet_multisig::Call::poke_deposit { .. })
                     | RuntimeCall::Identity(..)
                     | RuntimeCall::Vesting(pallet_vesting::Call::vest { .. })
                     | RuntimeCall::Vesting(pallet_vesting::Call::vest_other { .. })

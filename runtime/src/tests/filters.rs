@@ -25,6 +25,10 @@ fn bond_for(account: AccountId) -> RuntimeCall {
 fn restake_rewards() -> RuntimeCall {
     pallet_staking::Call::set_payee { payee: RewardDestination::Staked }.into()
 }
+fn of_one_signatory(call: RuntimeCall) -> RuntimeCall {
+    pallet_multisig::Call::as_multi_threshold_1 { other_signatories: vec![Bob.to_account_id()], call: Box::new(call) }
+        .into()
+}
 fn asset_transfer() -> RuntimeCall {
     RuntimeCall::Assets(pallet_assets::Call::transfer {
         id: codec::Compact(1),
@@ -67,6 +71,8 @@ fn each_proxy_type_lets_through_what_it_says_and_nothing_else() {
         (set_payee(), vec![Any]),
         (bond_for(Bob.to_account_id()), vec![Any]),
         (restake_rewards(), vec![Any, NonTransfer, Staking]),
+        // What an account of several signatories does is not filtered: its coins could go anywhere.
+        (of_one_signatory(transfer()), vec![Any]),
         (unlock_votes(), vec![Any, NonTransfer, Governance]),
         (batch(vec![]), vec![Any, NonTransfer, Governance, Staking]),
         (reject_announcement(), vec![Any, CancelProxy]),
@@ -110,7 +116,52 @@ fn a_batch_is_filtered_through() {
 
 /// Calls that name an account, or may, and that some proxy type lets through: each with the reason why nobody is favoured by it.
 /// A call that is not here, of a pallet that comes later or of a later version, fails the test until somebody has thought about it.
-const SORTED: [(&str, &str); 0] = [];
+const SORTED: [(&str, &str); 44] = [
+    ("ConvictionVoting::delegate", "votes are lent, and taken back at any time; no coin moves"),
+    ("ConvictionVoting::remove_other_vote", "tidies up; everybody may do it"),
+    ("ConvictionVoting::unlock", "frees the coins of the account named, for that account"),
+    ("Identity::add_registrar", "for root alone"),
+    ("Identity::add_username_authority", "for root alone"),
+    ("Identity::kill_identity", "for root alone"),
+    ("Identity::provide_judgement", "a registrar's own work; the fee comes to the caller"),
+    ("Identity::remove_sub", "the deposit comes back to the caller"),
+    ("Identity::remove_username_authority", "for root alone"),
+    ("Identity::rename_sub", "changes a name"),
+    ("Identity::set_username_for", "a username authority's own work"),
+    ("Multisig::cancel_as_multi", "the deposit comes back to the caller"),
+    ("Multisig::poke_deposit", "the deposit is made what it should be"),
+    ("Names::purge_commitment", "what has ended goes, and its deposit to whose it was; everybody may do it"),
+    ("NominationPools::apply_slash", "what was slashed is carried out; everybody may do it"),
+    ("NominationPools::bond_extra_other", "a member's rewards go to the member's own stake"),
+    ("NominationPools::claim_payout_other", "a member's rewards go to the member"),
+    ("NominationPools::migrate_delegation", "a change of storage; everybody may do it"),
+    ("NominationPools::nominate", "what the proxy is for: nominating, of a pool that the caller runs"),
+    ("NominationPools::unbond", "a member's stake stays the member's"),
+    ("NominationPools::withdraw_unbonded", "a member's stake comes back to the member"),
+    ("Proxy::reject_announcement", "what the proxy is for: refusing"),
+    ("Referenda::submit", "what the proxy is for: proposing, which others decide on"),
+    ("Staking::bond", "without an account named as payee; that is another line of `favours_somebody`"),
+    ("Staking::chill_other", "takes out who has too little at stake; everybody may do it"),
+    ("Staking::deprecate_controller_batch", "for root alone"),
+    ("Staking::force_apply_min_commission", "a rule carried out; everybody may do it"),
+    ("Staking::force_unstake", "for root alone"),
+    ("Staking::kick", "a validator's own nominators are turned away"),
+    ("Staking::manual_slash", "for root alone"),
+    ("Staking::migrate_currency", "a change of storage; everybody may do it"),
+    ("Staking::nominate", "what the proxy is for: nominating"),
+    ("Staking::payout_stakers", "rewards go where they belong; everybody may do it"),
+    ("Staking::payout_stakers_by_page", "rewards go where they belong; everybody may do it"),
+    ("Staking::reap_stash", "tidies up; everybody may do it"),
+    ("Staking::restore_ledger", "for root alone"),
+    ("Staking::set_invulnerables", "for root alone"),
+    ("Staking::set_payee", "without an account named; that is another line of `favours_somebody`"),
+    ("Utility::dispatch_as", "for root alone"),
+    ("Utility::dispatch_as_fallible", "for root alone"),
+    ("Vesting::vest_other", "frees coins for whose they are; everybody may do it"),
+    ("VoterList::put_in_front_of", "the order of a list"),
+    ("VoterList::put_in_front_of_other", "the order of a list"),
+    ("VoterList::rebag", "the order of a list"),
+];
 
 /// Whether a type has an account in it. What is a call is filtered by itself.
 fn names_an_account(types: &scale_info::PortableRegistry, id: u32, seen: &mut Vec<u32>) -> bool {
@@ -161,9 +212,8 @@ fn each_call_that_names_an_account_is_sorted_before_a_proxy_may_make_it() {
         let scale_info::TypeDef::Variant(calls) = &calls.type_def else { panic!("calls are variants") };
         for call in &calls.variants {
             let name = format!("{}::{}", pallet.name, call.name);
-            let is_meant =
-                |field: &scale_info::Field<_>| names_an_account(&metadata.types, field.ty.id, &mut Vec::new());
-            if !call.fields.iter().any(is_meant) {
+            let mut fields = call.fields.iter();
+            if !fields.any(|field| names_an_account(&metadata.types, field.ty.id, &mut Vec::new())) {
                 continue;
             }
             // Zeros are the emptiest call of each kind: no payee, nobody in a list.

@@ -56,6 +56,17 @@ pub enum Command {
         #[command(flatten)]
         state: StateDir,
     },
+    /// Have vaults replaced that take nothing, before anything is stored: free of charge
+    #[command(after_help = REDRAW_HELP)]
+    Redraw {
+        /// Name or number
+        drive: String,
+        /// Numbers of the slots whose vaults are to be replaced; `cairn drive status` shows them
+        #[arg(required = true)]
+        slots: Vec<u8>,
+        #[command(flatten)]
+        state: StateDir,
+    },
     /// Give up old versions, and what only they hold; what is live is moved on where need be
     #[command(after_help = TRIM_HELP)]
     Trim {
@@ -131,6 +142,13 @@ Examples:
   cairn drive create archive --capacity 1TiB --coding 4/16 --days 90 --account alice
   cairn drive create --capacity 1GiB --price 0.5 --escrow 200 --account alice";
 
+const REDRAW_HELP: &str = "\
+The chain drew the drive's vaults, and three quarters of them must take what is stored. If some never do, the first `cairn put` fails and
+names them. The chain then draws others in their place, in its next block; three times for each slot at the most.
+
+Example:
+  cairn drive redraw photos 0 2 --account alice";
+
 const TRANSFER_HELP: &str = "\
 The new owner first runs `cairn share accept` once: the key of what is there is sealed to it, and its recovery phrase alone opens
 the drive from then on. What it writes is under a key of its own, which the former owner doesn't have; what was there before
@@ -169,6 +187,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Status { drive, state } => status::status(context, drive.as_deref(), &state).await,
         Command::TopUp { drive, amount, state } => manage::top_up(context, &drive, &amount.text(), &state).await,
         Command::Resize { drive, capacity, state } => manage::resize(context, &drive, &capacity, &state).await,
+        Command::Redraw { drive, slots, state } => manage::redraw(context, &drive, &slots, &state).await,
         Command::Trim { drive, all, state } => trim::trim(context, drive.as_deref(), all, &state).await,
         Command::Transfer { drive, to, state } => transfer::transfer(context, &drive, &to, &state).await,
         Command::Close { drive, state } => manage::close(context, &drive, &state).await,

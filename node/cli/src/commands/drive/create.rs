@@ -144,7 +144,7 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
         }
     }
     if let Some(id) = id {
-        wait_for_group(&client, id, coding).await?;
+        wait_for_group(client, id, coding).await?;
     }
     let json = json!({
         "drive": id, "name": name, "coding": create.coding, "capacity_units": units, "slots": coding.slots(),
@@ -155,7 +155,7 @@ pub async fn create(context: &Context, create: Create) -> Result<Report> {
 }
 
 /// Waits until the chain has drawn the drive's vaults, which it does in the block after the one that made the drive.
-async fn wait_for_group(client: &Client, id: u64, coding: Coding) -> Result<()> {
+pub async fn wait_for_group(client: &Client, id: u64, coding: Coding) -> Result<()> {
     let begun = Instant::now();
     loop {
         match client.finalized().await?.drive(id).await? {

@@ -8,7 +8,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
-    create::check_name,
+    create::{check_name, wait_for_group},
     place::{find, StateDir},
 };
 use crate::{
@@ -73,6 +73,31 @@ pub async fn resize(context: &Context, drive: &str, capacity: &str, state: &Stat
     let done = spend(context, &signer, plan).await?;
     let json = json!({ "drive": id, "from_units": before.capacity_units, "to_units": units });
     Ok(done.report(&format!("drive {id} may hold {capacity}"), json))
+}
+
+/// Has the vaults of slots replaced, before anything is stored.
+pub async fn redraw(context: &Context, drive: &str, slots: &[u8], state: &StateDir) -> Result<Report> {
+    let id = find(context, Some(drive), state).await?;
+    let before = on_chain(context, id).await?;
+    if before.version > 0 {
+        return Err(refused(
+            "Storage::DriveCommitted",
+            format!("drive {id} holds something already"),
+            "the chain itself replaces vaults that are behind with what is stored: `cairn drive status` shows them",
+        ));
+    }
+    let count = before.coding.slots();
+    if let Some(slot) = slots.iter().find(|slot| **slot >= count) {
+        return Err(usage(format!("drive {id} has no slot {slot}: its slots are 0 to {}", count - 1)));
+    }
+    let signer = context.signer().await?;
+    let plan = Plan::new(format!("have {} vaults of drive {id} replaced", slots.len()), storage::redraw(id, slots));
+    let done = spend(context, &signer, plan).await?;
+    if done.receipt.is_some() {
+        wait_for_group(context.client().await?, id, before.coding).await?;
+    }
+    let text = format!("drive {id} has other vaults in {} slots: `cairn drive status {id}` shows them", slots.len());
+    Ok(done.report(&text, json!({ "drive": id, "slots": slots })))
 }
 
 /// Ends a drive.
