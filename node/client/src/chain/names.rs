@@ -104,7 +104,9 @@ impl View {
 
     /// Who has a subdomain that was given away, whatever became of the registration since.
     pub async fn delegation(&self, label: &Label, subdomain: &Label) -> Result<Option<Delegation>, Error> {
-        self.get("Names", "Subdomains", (label.as_bytes().to_vec(), subdomain.as_bytes().to_vec())).await
+        // One key of two parts, not two keys.
+        let key = (label.as_bytes().to_vec(), subdomain.as_bytes().to_vec());
+        self.get("Names", "Subdomains", (key,)).await
     }
 
     /// What it would cost to register a name now, in the smallest units; `None` if it can't be had by just anybody, or
