@@ -259,8 +259,6 @@ pub struct Figures {
     pub vanished: u64,
     pub lost_patience: u64,
     pub exit_blocks: Histogram,
-    pub disputes: u64,
-    pub disputes_no_room: u64,
     /// Words that a vault serves nobody.
     pub reports: u64,
     /// Slots that were behind because nearly all of their group said so.

@@ -568,12 +568,12 @@ impl Report {
             (
                 "watchers",
                 match params.accuse_hours {
-                    hours if hours < 0.0 => "accuse nobody for being silent".into(),
+                    hours if hours < 0.0 => "report nobody for being silent".into(),
                     hours => format!(
-                        "accuse whom they can't reach after {hours} hours and 3 minutes; {} disputes, and {} for which there \
-                         was no room",
-                        grouped(figures.disputes),
-                        grouped(figures.disputes_no_room)
+                        "report whom they can't reach after {hours} hours and 3 minutes; {} reports, and {} slots that were behind by \
+                         them",
+                        grouped(figures.reports),
+                        grouped(figures.unserved)
                     ),
                 },
             ),

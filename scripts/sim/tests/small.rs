@@ -9,7 +9,12 @@ fn nobody_is_slashed_wrongly_no_coin_is_made_and_both_states_are_the_same() {
     let figures = check::compare(&Params::small()).expect("a small world is sound");
     // It was a world in which something happened.
     assert!(figures.proven > 500, "{}", figures.proven);
-    assert!(figures.restored > 100 && figures.disputes > 10 && figures.ejected > 0, "{}", figures.restored);
+    assert!(
+        figures.restored > 100 && figures.reports > 10 && figures.ejected > 0,
+        "{} {}",
+        figures.restored,
+        figures.reports
+    );
     assert!(figures.disks_failed > 0 && figures.vanished > 0 && figures.left_in_order > 0);
     assert!(figures.ended.len() >= 2, "{:?}", figures.ended);
 }
