@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // APIs sold and bought: real servers, real proxies, a real chain with the real contract.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { EXIT } from './lib/cli.mjs';
-import { ApiProvider, ApiProxy, bundle, SQUARES, startMarket, Upstream } from './lib/market.mjs';
+import { ApiProvider, ApiProxy, bundle, raw, SQUARES, startMarket, Upstream } from './lib/market.mjs';
 import { seconds, until } from './lib/wait.mjs';
 
 describe('the marketplace of APIs', { concurrency: false }, () => {
@@ -24,7 +24,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
   before(async () => {
     ({ network, cli, market, openapi } = await startMarket());
     upstreams = { cheap: await Upstream.start({ latencyMs: 3 }), dear: await Upstream.start() };
-    const common = { network, cli, market, name: 'squares', openapi, args: ['--redeem-after', '100000'] };
+    const common = { network, cli, market, name: 'squares', openapi, args: ['--redeem-after', '100000', '--body-max', '4MiB'] };
     [cheap, dear] = await Promise.all([
       ApiProvider.start({ ...common, account: '//Bob', upstream: upstreams.cheap, price: '0.001' }),
       ApiProvider.start({ ...common, account: '//Charlie', upstream: upstreams.dear, price: '0.01' }),
@@ -41,8 +41,9 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     const prices = offers.map(({ unit_price }) => unit_price.text).sort();
     assert.deepEqual(prices, ['0.001 CRN', '0.01 CRN']);
     const shown = await cli.ok('api', 'show', String(cheap.api), '--contract', market);
-    assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken']);
-    assert.equal(shown.methods[1].units, 2);
+    const named = new Map(shown.methods.map((method) => [method.name, method]));
+    assert.deepEqual([...named.keys()].sort(), ['broken', 'busy', 'bytes', 'echo', 'moved', 'square', 'upload']);
+    assert.equal(named.get('echo').units, 2);
     assert.deepEqual(shown.endpoints, [cheap.url]);
   });
 
@@ -104,7 +105,7 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     const data = join(network.dir, 'consumer');
     // Enough for every call of the tests below at the dearer one's price.
     await fund(data, '--deposit', '200', '--cap', '100');
-    const answer = await cli.ok('api', 'call', 'squares', '/square/12', '--contract', market, '--data', data, '--account', consumer);
+    const answer = await cli.ok('api', 'call', 'squares', '/square/12', '--allow-local', '--contract', market, '--data', data, '--account', consumer);
     assert.equal(answer.status, 200);
     assert.deepEqual(answer.body, { n: 12, square: 144 });
     const unencoded = await cli.run('api', 'call', 'squares', '/square/1 2', '--contract', market, '--data', data, '--account', consumer);
@@ -157,15 +158,93 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       assert.equal(upstreams.cheap.calls + upstreams.dear.calls, calls);
     });
 
-    test('web pages may not spend', async () => {
-      const answer = await fetch(`${proxy.url}/squares/square/1`, { headers: { origin: 'https://evil.example' } });
-      assert.equal(answer.status, 403);
+    test('only programs with the token spend, and no web page does', async () => {
+      const calls = upstreams.cheap.calls + upstreams.dear.calls;
+      assert.equal(statSync(proxy.tokenFile).mode & 0o777, 0o600);
+      for (const [url, headers, status] of [
+        [`${proxy.bare}/squares/square/1`, {}, 401],
+        [`${proxy.bare}/`, {}, 401],
+        [`${proxy.bare}/key_${'0'.repeat(32)}/squares/square/1`, {}, 401],
+        [`${proxy.url}/squares/square/1`, { origin: 'https://evil.example' }, 403],
+        [`${proxy.url}/squares/square/1`, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }, 403],
+        [`${proxy.url}/squares/square/1`, { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }, 403],
+        [`${proxy.url}/squares/square/1`, { referer: 'https://evil.example/' }, 403],
+        [`${proxy.url}/squares/square/1`, { host: 'evil.example' }, 403],
+      ]) {
+        assert.equal((await raw(url, { headers })).status, status, JSON.stringify({ url, headers }));
+      }
+      assert.equal(upstreams.cheap.calls + upstreams.dear.calls, calls, 'nothing was called');
+      const token = readFileSync(proxy.tokenFile, 'utf8').trim();
+      const byHeader = await raw(`${proxy.bare}/squares/square/4`, { headers: { 'cairn-token': token } });
+      assert.equal(byHeader.status, 200);
+      assert.equal(byHeader.headers['x-content-type-options'], 'nosniff');
+      assert.match(byHeader.headers['content-security-policy'], /sandbox/);
+      const { url } = await cli.ok('api', 'url', 'squares', '--proxy', `127.0.0.1:${proxy.port}`, '--contract', market, '--data', proxy.data,
+        '--account', consumer);
+      assert.equal(url, `${proxy.url}/squares`);
     });
 
-    test('what the upstream fails costs nothing', async () => {
+    test('no cookies, no credentials and nothing of the caller go to a provider, and nothing of a page comes back', async () => {
+      const seen = [];
+      for (const upstream of [upstreams.cheap, upstreams.dear]) upstream.seen = seen;
+      const answer = await raw(`${proxy.url}/squares/square/6`, { headers: {
+        cookie: 'jupyter=secret', authorization: 'Bearer secret', 'x-forwarded-for': '10.0.0.1', 'x-original-url': '/admin', connection: 'keep-alive, x-b',
+        'x-b': '1', 'x-http-method-override': 'DELETE', 'x-api-key': 'kept',
+      } });
+      assert.equal(answer.status, 200);
+      const headers = seen.at(-1);
+      for (const name of ['cookie', 'authorization', 'x-forwarded-for', 'x-original-url', 'x-http-method-override', 'x-b', 'cairn-session', 'cairn-token']) {
+        assert.equal(headers[name], undefined, name);
+      }
+      assert.equal(headers['x-api-key'], 'kept');
+      assert.match(headers['cairn-consumer'], /^0x[0-9a-f]{64}$/);
+      for (const name of ['set-cookie', 'access-control-allow-origin', 'clear-site-data']) assert.equal(answer.headers[name], undefined, name);
+    });
+
+    test('a body that is too long to be kept is sent whole or not at all', async () => {
+      const send = (url) => raw(`${url}/squares/upload`, { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: Buffer.alloc(3 << 20, 1) });
+      const first = await send(proxy.url);
+      assert.deepEqual([first.status, JSON.parse(first.body).bytes], [200, 3 << 20]);
+      // The providers forget the session; their credit is used up; they take one call a second.
+      await Promise.all([cheap, dear].map((provider) => provider.process.kill()));
+      await Promise.all([cheap, dear].map((provider) => provider.start([...provider.args, '--rate', '1'])));
+      for (let i = 0; i < 6; i++) {
+        const answer = await send(proxy.url).catch((error) => ({ status: 0, body: String(error) }));
+        if (answer.status === 200) assert.equal(JSON.parse(answer.body).bytes, 3 << 20, 'never empty');
+      }
+      await Promise.all([cheap, dear].map((provider) => provider.process.stop()));
+      await Promise.all([cheap, dear].map((provider) => provider.start()));
+      await until('they are asked again', async () => (await proxy.get('/squares/square/5')).status === 200);
+    });
+
+    test('an upstream that takes no more calls is told as it is, once, and costs nothing', async () => {
+      const before = await proxy.status();
+      const calls = upstreams.cheap.calls + upstreams.dear.calls;
+      const answer = await raw(`${proxy.url}/squares/busy`);
+      assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '7']);
+      assert.ok(upstreams.cheap.calls + upstreams.dear.calls <= calls + 2, 'each was asked once');
+      const used = (state) => state.apis.squares.reduce((sum, seller) => sum + BigInt(seller.used), 0n);
+      assert.equal(used(await proxy.status()), used(before));
+    });
+
+    test('compressed answers, and parts of answers, are no garbage', async () => {
+      const answer = await raw(`${proxy.url}/squares/square/8`, { headers: { 'accept-encoding': 'gzip, deflate, br' } });
+      assert.deepEqual([answer.status, JSON.parse(answer.body).square], [200, 64]);
+      const part = await raw(`${proxy.url}/squares/bytes/100`, { headers: { range: 'bytes=0-9' } });
+      assert.deepEqual([part.status, part.body.length], [206, 10]);
+      assert.equal(await proxy.metric('cairn_api_garbage_total'), 0);
+    });
+
+    test('a redirect stays below the API, and tells nothing of the server behind', async () => {
+      const answer = await raw(`${proxy.url}/squares/moved`);
+      assert.deepEqual([answer.status, answer.headers.location], [302, `${new URL(proxy.url).pathname}/squares/square/3`]);
+    });
+
+    test('what the upstream fails costs nothing, and is told as it is', async () => {
       const before = await proxy.status();
       const answer = await proxy.get('/squares/broken');
-      assert.equal(answer.status, 502);
+      assert.equal(answer.status, 500);
+      assert.equal(await answer.text(), 'broken');
       const used = (state) => state.apis.squares.reduce((sum, seller) => sum + BigInt(seller.used), 0n);
       assert.equal(used(await proxy.status()), used(before));
       // Both are left alone for a moment after a failure.
@@ -274,16 +353,16 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     try {
       for (let i = 0; i < 40; i++) await squares(proxy, i, 1);
       const seller = await proxy.seller('squares', garbage.api);
-      assert.ok(seller.garbage >= 1 && seller.avoided, JSON.stringify(seller));
+      assert.ok(seller.garbage >= 1 && seller.avoided_operations.includes('square'), JSON.stringify(seller));
       assert.ok(upstreams.garbage.calls <= 3, `asked ${upstreams.garbage.calls} times`);
       // What was seen is kept over a kill, once it was written.
       const seen = join(data, 'seen.json');
-      await until('it is written', () => JSON.parse(readFileSync(seen, 'utf8')).apis[garbage.api].avoided_until_ms > Date.now());
+      await until('it is written', () => Object.values(JSON.parse(readFileSync(seen, 'utf8')).apis[garbage.api].avoided_operations)[0] > Date.now());
       await proxy.process.kill();
       await proxy.start();
       const { calls } = upstreams.garbage;
       for (let i = 0; i < 20; i++) await squares(proxy, i, 1);
-      assert.ok((await proxy.seller('squares', garbage.api)).avoided, 'still');
+      assert.ok((await proxy.seller('squares', garbage.api)).avoided_operations.includes('square'), 'still');
       assert.equal(upstreams.garbage.calls, calls);
       // A file that is damaged is no reason not to start.
       await proxy.process.kill();
@@ -330,6 +409,6 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     await dear.start();
     const shown = await cli.ok('api', 'show', String(dear.api), '--contract', market);
     assert.equal(shown.unit_price.text, '0.005 CRN');
-    assert.deepEqual(shown.methods.map(({ name }) => name), ['square', 'echo', 'bytes', 'broken', 'more']);
+    assert.deepEqual(shown.methods.map(({ name }) => name).sort(), ['broken', 'busy', 'bytes', 'echo', 'more', 'moved', 'square', 'upload']);
   });
 });

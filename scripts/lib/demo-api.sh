@@ -5,7 +5,7 @@
 # demo_api CONSUMER PROVIDER FIRST_PORT: three ports from FIRST_PORT on are used.
 demo_api() {
   local consumer=$1 provider=$2 port=$3 bundle=$ROOT/contracts/target/marketplace.contract
-  local genesis treasury number had spent
+  local genesis treasury number had spent base
   chapter 'An API, sold call by call'
   tell 'A marketplace is a contract: providers list APIs there, consumers hold coins in it, calls are settled thousands at a
 time. Alice makes one; it has no owner.'
@@ -32,15 +32,18 @@ lists it and stands before it. A call costs 0.001 CRN."
   # Where there is one provider, one in 64 deterministic calls is made twice, to see whether it contradicts itself: not here, where
   # calls are counted.
   start_process "$WORK/net" api-proxy "$BIN/cairn" --url "$URL" --account "$consumer" api proxy \
-    --listen "127.0.0.1:$((port + 2))" --data "$WORK/consumer" --cross-check-every 1000000000
-  wait_for 30 'the proxy' curl -sf "http://127.0.0.1:$((port + 2))/"
-  printf '$ curl http://127.0.0.1:%s/chain-stats/blocks/7\n' "$((port + 2))"
-  curl -sf "http://127.0.0.1:$((port + 2))/chain-stats/blocks/7" | tee "$WORK/block" | sed 's/^/    /'
+    --listen "127.0.0.1:$((port + 2))" --data "$WORK/consumer" --cross-check-every 1000000000 --allow-local
+  wait_for 30 'the proxy' test -s "$WORK/consumer/proxy.token"
+  base=$(cairn api url chain-stats --proxy "127.0.0.1:$((port + 2))" --data "$WORK/consumer" --account "$consumer")
+  wait_for 30 'the proxy' curl -sf "${base%chain-stats}"
+  # shellcheck disable=SC2016
+  printf '$ curl "$(cairn api url chain-stats)/blocks/7"\n'
+  curl -sf "$base/blocks/7" | tee "$WORK/block" | sed 's/^/    /'
   printf '\n'
   check 'that is the block' [ "$(jq -re .hash "$WORK/block")" = "$(rpc "$ALICE_PORT" chain_getBlockHash '[7]' | jq -re .)" ]
   tell '999 calls more, over the last final blocks and back:'
   for ((number = 0; number < 999; number += 9)); do
-    curl -sf "http://127.0.0.1:$((port + 2))/chain-stats/blocks/[1-9]" >>"$WORK/blocks"
+    curl -sf "$base/blocks/[1-9]" >>"$WORK/blocks"
     printf '\n' >>"$WORK/blocks"
   done
   check 'all 999 were answered' [ "$(grep -o '"number"' "$WORK/blocks" | wc -l)" = 999 ]
@@ -53,7 +56,7 @@ lists it and stands before it. A call costs 0.001 CRN."
   had=$(free "$provider")
   shown api earnings 0 --redeem --data "$WORK/provider" --account "$provider" --yes
   check 'nothing is due any more' [ "$(cairn --json api earnings 0 --data "$WORK/provider" --account "$provider" | jq -re .due.units)" = 0 ]
-  spent=$(curl -sf "http://127.0.0.1:$((port + 2))/" | jq -re .spent.total)
+  spent=$(curl -sf "${base%chain-stats}" | jq -re .spent.total)
   tell "$provider had $(coins "$had"), and has $(coins "$(free "$provider")"). Ada's proxy has promised $(coins "$spent") in all, and that is what was paid."
   # Numbers too big for the shell's own.
   check 'the provider got more than the fee' [ "$(awk -v now="$(free "$provider")" -v had="$had" 'BEGIN { print (now > had) }')" = 1 ]

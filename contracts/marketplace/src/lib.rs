@@ -553,9 +553,11 @@ pub mod marketplace {
             self.check_place(&voucher.genesis, &voucher.contract)?;
             let Voucher { api, epoch, .. } = voucher;
             let (consumer, provider) = (AccountId::from(voucher.consumer), AccountId::from(voucher.provider));
-            if self.terms.get(api).ok_or(Error::NoSuchApi)?.provider != provider {
+            let mut terms = self.terms.get(api).ok_or(Error::NoSuchApi)?;
+            if terms.provider != provider {
                 return Err(Error::WrongProvider);
             }
+            terms.advance(self.now());
             let mut signer = self.signers.get((consumer, voucher.signer)).ok_or(Error::NoSuchSigner)?;
             let mut account = self.account(consumer);
             let mut paid = self.paid(consumer, epoch, api);
@@ -569,7 +571,7 @@ pub mod marketplace {
             self.paid.insert((consumer, epoch, api), &paid);
             let mut quality = self.quality.get(api).unwrap_or_default();
             let mut patron = self.patron(api, consumer);
-            quality.add_paid(&mut patron, done.calls, done.units, done.amount);
+            quality.add_paid(&mut patron, done.calls, done.units, done.amount, terms.unit_price);
             self.quality.insert(api, &quality);
             self.patrons.insert((api, consumer), &patron);
             self.pay(provider, done.amount)?;

@@ -5,6 +5,8 @@
 use crate::{registry::LATENCY_MS_MAX, Balance, Error, Result};
 
 const STARS_MAX: u8 = 5;
+/// Calls whose reports are summed up before old ones fade. Each is ten minutes at most, so no sum overflows.
+const REPORTED_CALLS_MAX: u64 = 1 << 40;
 
 /// Sums over calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,12 @@ impl Report {
     }
 
     fn add(&mut self, more: &Self) {
+        // Old words fade before a sum is full: a full one would never change again.
+        while self.calls.saturating_add(more.calls) > REPORTED_CALLS_MAX && self.calls > 0 {
+            self.calls /= 2;
+            self.failed /= 2;
+            self.latency_ms /= 2;
+        }
         self.calls = self.calls.saturating_add(more.calls);
         self.failed = self.failed.saturating_add(more.failed);
         self.latency_ms = self.latency_ms.saturating_add(more.latency_ms);
@@ -71,8 +79,12 @@ impl Report {
 }
 
 impl Quality {
-    /// Notes what a voucher paid.
-    pub fn add_paid(&mut self, patron: &mut Patron, calls: u64, units: u64, value: Balance) {
+    /// Notes what a voucher paid. A voucher may tell of any number of calls, and of free ones: only as many count as units were
+    /// paid for at the API's price, so that words weigh what was paid.
+    pub fn add_paid(&mut self, patron: &mut Patron, calls: u64, units: u64, value: Balance, unit_price: Balance) {
+        let paid_units = u64::try_from(value.checked_div(unit_price).unwrap_or(0)).unwrap_or(u64::MAX);
+        let units = units.min(paid_units);
+        let calls = calls.min(units);
         self.calls = self.calls.saturating_add(calls);
         self.units = self.units.saturating_add(units);
         self.value = self.value.saturating_add(value);

@@ -41,7 +41,7 @@ pub struct Sla {
 pub struct Listing {
     /// A `.cairn` name that the provider says is its own. To be checked at the name's zone.
     pub cairn_name: Option<String>,
-    /// BLAKE2b-256 of the OpenAPI document.
+    /// BLAKE3 of the OpenAPI document.
     pub openapi_hash: Bytes32,
     /// Where the document is: a drive and path, or a URL.
     pub document: String,
@@ -49,7 +49,7 @@ pub struct Listing {
     pub endpoints: Vec<String>,
     /// Words to find it by.
     pub tags: Vec<String>,
-    /// Units that each consumer has for free in a day.
+    /// Units that each consumer has for nothing, in all.
     pub free_units: u64,
     /// What is promised.
     pub sla: Sla,

@@ -27,6 +27,8 @@ use crate::{
 pub const GENESIS: Bytes32 = [7; 32];
 pub const THAW: u64 = 10_000;
 pub const BOND: Balance = 1_000;
+/// Of a unit.
+pub const PRICE: Balance = 5;
 /// What the contract's account has of its own.
 pub const MINIMUM: Balance = 1_000_000;
 const START: u64 = 1_000_000;
@@ -151,8 +153,8 @@ impl Bench {
             provider: [1; 32],
             api: 0,
             epoch,
-            calls: value as u64,
-            units: 2 * value as u64,
+            calls: value as u64 / PRICE as u64,
+            units: value as u64 / PRICE as u64,
             value,
         }
     }
@@ -199,7 +201,7 @@ pub fn new_api() -> NewApi {
         name: "weather".into(),
         listing: listing(),
         methods: vec![method("GET /digest", true), method("GET /now", false)],
-        unit_price: 5,
+        unit_price: PRICE,
         answer_key: keypair(9).public.to_bytes(),
     }
 }

@@ -180,7 +180,7 @@ fn vouchers(length: Duration) -> Result<(), Failure> {
                     taken += 1;
                     let voucher = Voucher { consumer: who.consumer, ..voucher(taken.into()) };
                     let signature = key.sign(&voucher.signed_bytes());
-                    let paid = ledger.pay(&account, &voucher, &signature, &standing, 0).await;
+                    let paid = ledger.pay(&account, &voucher, &signature, &standing, None, 0).await;
                     paid.map_err(|error| error.to_string())?;
                 }
                 Ok::<_, String>(taken)

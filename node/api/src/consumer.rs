@@ -3,8 +3,8 @@
 //! The consumer's proxy: to a program that knows nothing of all this, an API of the marketplace is a base URL.
 //!
 //! # Correctness
-//! - What is promised never exceeds the caps ([`budget`]), and is never further ahead of what a provider has delivered than
-//!   what it has delivered already ([`pay::Steps`]).
+//! - What is promised never exceeds the caps ([`budget`]), and is never further ahead of what a provider has delivered, by
+//!   this machine's own count, than what it has delivered already ([`pay::Steps`]).
 //! - An answer that isn't as the API's document promises doesn't reach the caller, if it is short enough to be looked at.
 
 pub mod badges;
@@ -12,6 +12,8 @@ pub mod budget;
 mod call;
 mod check;
 pub mod conflict;
+mod documents;
+mod gate;
 mod local;
 mod pay;
 pub mod picker;
@@ -30,12 +32,14 @@ use std::{
 };
 
 use cairn_client::{chain::marketplace::Brief, keys::Keypair, AccountId, Error};
+use hyper::header::HeaderValue;
 use tokio::sync::Semaphore;
 
 pub use call::{Call, CallBody, CallError};
-pub use local::{Gate, Local};
+pub use gate::{Gate, ProxyToken};
+pub use local::Local;
 pub use pay::{PayError, Steps};
-pub use seller::Seller;
+pub use seller::{Seller, Way};
 pub use user::{User, UserError};
 
 use self::{
@@ -44,7 +48,6 @@ use self::{
     seen::Seen,
 };
 use crate::{
-    http::Tls,
     market::Market,
     metrics::{Counter, Histogram, Page},
     plan::PlanUse,
@@ -60,6 +63,8 @@ const SELLERS_MAX: usize = 32;
 const NAMES_MAX: usize = 1000;
 /// How often what was seen of providers is written.
 const SEEN_PERIOD: Duration = Duration::from_secs(5);
+/// How often what calls have used is written.
+const USE_PERIOD: Duration = Duration::from_secs(1);
 /// Cross-checks at the same time.
 const CHECKS_MAX: usize = 4;
 
@@ -81,10 +86,8 @@ pub struct Config {
     pub attest_every: u32,
     /// How long a provider has before the next one is asked.
     pub patience: Duration,
-    /// Whose certificates are believed.
-    pub tls: Tls,
-    /// Use `http` endpoints that aren't on this machine.
-    pub allow_plain: bool,
+    /// How endpoints may be reached.
+    pub way: Way,
 }
 
 /// Why a consumer can't start.
@@ -116,6 +119,7 @@ pub(crate) struct Counts {
     pub offers: Counter,
     pub payments: Counter,
     pub garbage: Counter,
+    pub unchecked: Counter,
     pub verified: Counter,
     pub cross_checks: Counter,
     pub cross_checks_differed: Counter,
@@ -148,6 +152,8 @@ pub struct Consumer {
     /// What was seen of providers up to the last time that it was written.
     seen: Mutex<BTreeMap<u32, Seen>>,
     conflicts: Conflicts,
+    /// How long a provider has, as it is told.
+    patience: HeaderValue,
     /// Nobody else writes these books.
     _lock: std::fs::File,
     pub(crate) metrics: Counts,
@@ -182,9 +188,15 @@ impl Consumer {
             seen: Mutex::new(seen),
             conflicts: Conflicts::open(&config.data),
             metrics: Counts::default(),
+            patience: u64::try_from(config.patience.as_millis()).unwrap_or(u64::MAX).into(),
             _lock: lock,
             config,
         }))
+    }
+
+    /// The folder of the books.
+    pub fn data(&self) -> &std::path::Path {
+        &self.config.data
     }
 
     /// The books.
@@ -192,17 +204,37 @@ impl Consumer {
         &self.budget
     }
 
-    /// What must go on beside the calls: writes what was seen of providers. Ends when it is dropped.
+    /// What must go on beside the calls: writes what calls have used, and what was seen of providers. Ends when it is dropped.
     pub async fn keep_up(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(SEEN_PERIOD);
+        let (mut uses, mut seen) = (tokio::time::interval(USE_PERIOD), tokio::time::interval(SEEN_PERIOD));
         loop {
-            ticks.tick().await;
-            self.remember();
+            tokio::select! {
+                _ = uses.tick() => self.write_uses(),
+                _ = seen.tick() => self.write_seen(),
+            }
+        }
+    }
+
+    /// Writes all that has to be known at the next start, and closes the books; to be called when no more calls come.
+    pub fn stop(&self) {
+        self.write_seen();
+        self.write_uses();
+        self.budget.close();
+    }
+
+    /// Writes what calls have used of what was promised, if it was something new.
+    fn write_uses(&self) {
+        let epoch = self.authority().epoch;
+        for listed in self.names.read().unwrap_or_else(PoisonError::into_inner).values() {
+            for seller in listed.sellers.iter() {
+                let trust = seller.purse().trust;
+                self.budget.note(ToWhom { api: seller.number, epoch }, trust);
+            }
         }
     }
 
     /// Writes what was seen of providers, if it was something new.
-    pub fn remember(&self) {
+    fn write_seen(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = false;
         for listed in self.names.read().unwrap_or_else(PoisonError::into_inner).values() {
@@ -249,8 +281,8 @@ impl Consumer {
             for listed in self.names.read().unwrap_or_else(PoisonError::into_inner).values() {
                 for seller in listed.sellers.iter() {
                     let mut purse = seller.purse();
-                    purse.token = None;
-                    purse.promised = self.budget.promised(ToWhom { api: seller.number, epoch: known.epoch });
+                    purse.forget_tokens();
+                    purse.trust = self.budget.trust(ToWhom { api: seller.number, epoch: known.epoch });
                 }
             }
         }
@@ -316,9 +348,8 @@ impl Consumer {
                 },
                 _ => {
                     let to = ToWhom { api, epoch: self.authority().epoch };
-                    let promised = known.map_or_else(|| self.budget.promised(to), |known| known.purse().promised);
-                    let tls = &self.config.tls;
-                    let seller = Seller::new(api, listed, &quality, promised, tls, self.config.allow_plain);
+                    let trust = known.map_or_else(|| self.budget.trust(to), |known| known.purse().trust);
+                    let seller = Seller::new(api, listed, &quality, trust, &self.config.way);
                     match known {
                         Some(known) => seller.inherit(known),
                         None => {
@@ -364,6 +395,12 @@ impl Consumer {
             .number("cairn_api_offers_total", "counter", "Answers that asked for payment", counts.offers.get())
             .number("cairn_api_payments_total", "counter", "Sessions opened and vouchers sent", counts.payments.get())
             .number("cairn_api_garbage_total", "counter", "Answers that were garbage", counts.garbage.get())
+            .number(
+                "cairn_api_unchecked_total",
+                "counter",
+                "Answers that were too big to be held against the document",
+                counts.unchecked.get(),
+            )
             .number("cairn_api_verified_total", "counter", "Signed answers that were verified", counts.verified.get())
             .number("cairn_api_cross_checks_total", "counter", "Cross-checks", counts.cross_checks.get())
             .number(
@@ -388,6 +425,11 @@ impl Consumer {
 fn seller_json(seller: &Arc<Seller>) -> serde_json::Value {
     let (score, purse) = (seller.score().clone(), *seller.purse());
     let plan = seller.plan_left();
+    let document = seller.known_document().cloned();
+    let name_of = |operation: u16| {
+        let known = document.as_ref().and_then(|document| document.operations().get(usize::from(operation)));
+        known.map_or_else(|| operation.to_string(), |known| known.name.clone())
+    };
     serde_json::json!({
         "api": seller.number,
         "provider": cairn_client::address::to_address(
@@ -400,10 +442,12 @@ fn seller_json(seller: &Arc<Seller>) -> serde_json::Value {
         "garbage": score.garbage,
         "failures": score.failures,
         "avoided": score.is_avoided(Instant::now()),
+        "avoided_operations": score.avoided_operations(Instant::now()).map(|(operation, _)| name_of(operation)).collect::<Vec<_>>(),
         "resting": score.is_resting(Instant::now()),
-        "promised": purse.promised.value.to_string(),
-        "used": purse.promised.spent.to_string(),
-        "calls_paid": purse.promised.calls,
+        "promised": purse.trust.promised.value.to_string(),
+        "used": purse.trust.promised.spent.to_string(),
+        "conceded": purse.trust.conceded.to_string(),
+        "calls_paid": purse.trust.promised.calls,
         "plan": plan.map(|plan| serde_json::json!({ "units": plan.units, "left": plan.left, "until_ms": plan.until_ms })),
     })
 }

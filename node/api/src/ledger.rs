@@ -7,13 +7,15 @@
 //! - A voucher counts once: `value` only rises, to the best voucher's total.
 //! - A voucher that [`Ledger::pay`] has returned for is on the disk. What calls used is written a moment later: a kill
 //!   doesn't lose more than [`USE_PERIOD`]'s calls of it, to the provider's disadvantage.
-//! - What was delivered and not redeemed stays below [`Terms::exposure_max`].
+//! - What was delivered to one consumer and not redeemed stays below [`Terms::exposure_max`], free units and the rate are what
+//!   they say, and what its vouchers promise together is backed: all of this whatever its signers ([`Tab`]).
 //! - A plan's units are a consumer's, whatever its signers, and are counted as [`crate::plan`] says; they are written with what
 //!   calls used.
 //! - A badge's user never uses more than the badge says, in all of an authorisation; that is written with what calls used, too.
 
 mod account;
 mod badge;
+mod tab;
 
 use std::{
     collections::HashMap,
@@ -29,13 +31,15 @@ use codec::{Decode, DecodeAll, Encode};
 
 pub use account::{Account, By, Charge, Counts, Plan, Refusal, Terms};
 pub use badge::{check_badge, OpenBadge, UserOf, UserUse};
+pub use tab::Tab;
 
 use crate::{journal, plan::PlanUse};
 
 /// How often what calls used is written.
 pub const USE_PERIOD: Duration = Duration::from_millis(250);
-/// Accounts that are known at the same time.
+/// Accounts that are known at the same time, of all consumers and of one.
 const ACCOUNTS_MAX: usize = 100_000;
+const ACCOUNTS_OF_ONE_MAX: usize = 256;
 /// Users of badges that are known at the same time, of all consumers and of one.
 const USERS_MAX: usize = 100_000;
 const USERS_OF_ONE_MAX: usize = 2_000;
@@ -114,6 +118,7 @@ impl Books {
 pub struct Ledger {
     accounts: RwLock<HashMap<Who, Arc<Account>>>,
     plans: RwLock<HashMap<Bytes32, Arc<Plan>>>,
+    tabs: RwLock<HashMap<Bytes32, Arc<Tab>>>,
     users: RwLock<HashMap<UserOf, Arc<UserUse>>>,
     journal: journal::Writer,
     path: PathBuf,
@@ -133,13 +138,20 @@ impl Ledger {
         let journal = journal::Writer::rewrite(path, records)?;
         let mut plans: HashMap<_, _> =
             plans.into_iter().map(|(consumer, used)| (consumer, Arc::new(Plan::new(used)))).collect();
+        let mut tabs = HashMap::<Bytes32, Arc<Tab>>::new();
         let accounts = accounts.into_iter().map(|(who, counts)| {
             let plan = plans.entry(who.consumer).or_default().clone();
-            (who, Arc::new(Account::new(who, counts, plan)))
+            let tab = tabs.entry(who.consumer).or_default().clone();
+            let free_units = tab.inside().free_units.max(counts.free_units);
+            tab.inside().free_units = free_units;
+            (who, Arc::new(Account::new(who, counts, plan, tab)))
         });
-        let accounts = RwLock::new(accounts.collect());
+        let accounts: HashMap<Who, Arc<Account>> = accounts.collect();
+        close_replaced(accounts.values());
+        let accounts = RwLock::new(accounts);
         let users = users.into_iter().map(|(of, units)| (of, Arc::new(UserUse::new(units)))).collect();
-        Ok(Self { accounts, plans: RwLock::new(plans), users: RwLock::new(users), journal, path: path.into() })
+        let (plans, tabs, users) = (RwLock::new(plans), RwLock::new(tabs), RwLock::new(users));
+        Ok(Self { accounts, plans, tabs, users, journal, path: path.into() })
     }
 
     /// What the books say, without opening or changing them: a proxy may be writing them.
@@ -166,16 +178,23 @@ impl Ledger {
     /// There are too many, or the disk doesn't take it.
     pub async fn account(&self, who: Who, standing: &Standing) -> Result<Arc<Account>, Refusal> {
         if let Some(account) = self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(&who) {
+            account.closes_at(standing.signer.closes_at_ms);
             return Ok(account.clone());
         }
         let account = {
             let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
             if accounts.len() >= ACCOUNTS_MAX {
+                // Nobody uses them, and nothing was promised: they begin anew when they come again.
+                accounts.retain(|_, account| Arc::strong_count(account) > 1 || !account.is_empty());
+            }
+            let of_one = accounts.keys().filter(|other| other.consumer == who.consumer).count();
+            if accounts.len() >= ACCOUNTS_MAX || of_one >= ACCOUNTS_OF_ONE_MAX {
                 return Err(Refusal::Busy);
             }
-            // Free units are a consumer's, whatever its signer: none more for a new authorisation.
-            let used = accounts.values().filter(|account| account.who().consumer == who.consumer);
-            let free_units = used.map(|account| account.counts().free_units).max().unwrap_or(0);
+            let tab = {
+                let mut tabs = self.tabs.write().unwrap_or_else(PoisonError::into_inner);
+                tabs.entry(who.consumer).or_default().clone()
+            };
             let paid = standing.paid;
             let counts = Counts {
                 spent: paid.value,
@@ -183,14 +202,18 @@ impl Ledger {
                 value: paid.value,
                 calls: paid.calls,
                 units: paid.units,
-                free_units,
+                free_units: tab.inside().free_units,
                 best: None,
             };
-            let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
-            let plan = plans.entry(who.consumer).or_default().clone();
-            let account = accounts.entry(who).or_insert_with(|| Arc::new(Account::new(who, counts, plan)));
-            account.clone()
+            let plan = {
+                let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+                plans.entry(who.consumer).or_default().clone()
+            };
+            let account = accounts.entry(who).or_insert_with(|| Arc::new(Account::new(who, counts, plan, tab))).clone();
+            close_replaced(accounts.values().filter(|other| other.who().consumer == who.consumer));
+            account
         };
+        account.closes_at(standing.signer.closes_at_ms);
         self.write(Record::Opened(who, account.counts())).await?;
         Ok(account)
     }
@@ -211,8 +234,15 @@ impl Ledger {
         Ok(OpenBadge::new(badge, users.entry(of).or_default().clone()))
     }
 
+    /// What a consumer's other signers have promised and were not paid for yet.
+    pub fn promised_elsewhere(&self, who: Who) -> u128 {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let others = accounts.values().filter(|other| other.who().consumer == who.consumer && other.who() != who);
+        others.fold(0, |sum, other| sum.saturating_add(other.promised()))
+    }
+
     /// Takes a voucher: once this has returned, it is on the disk and its credit can be used. One that is no better than the
-    /// last is fine, and changes nothing.
+    /// last is fine, and changes nothing. `balance`: what the consumer has in the contract, if that was looked up.
     ///
     /// # Errors
     /// [`Refusal`]; nothing has changed.
@@ -222,16 +252,26 @@ impl Ledger {
         voucher: &Voucher,
         signature: &Signature,
         standing: &Standing,
+        balance: Option<u128>,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let _one_at_a_time = account.paying.lock().await;
+        let _one_at_a_time = account.tab().paying.lock().await;
         if voucher.value <= account.counts().value {
             return Ok(());
         }
         check_standing(standing, account.who().epoch, now_ms)?;
         // A voucher pays what it has over what was paid; all of that must be backed.
-        if voucher.value.saturating_sub(standing.paid.value) > standing.redeemable {
+        let needed = voucher.value.saturating_sub(standing.paid.value);
+        if needed > standing.redeemable {
             return Err(Refusal::NotBacked { redeemable: standing.redeemable });
+        }
+        // Signers that pay any provider draw on one balance: what they promise together must be in it.
+        if standing.signer.provider.is_none() {
+            let balance = balance.unwrap_or(standing.redeemable);
+            let others = if account.tab().is_shared() { self.promised_elsewhere(account.who()) } else { 0 };
+            if needed.saturating_add(others) > balance {
+                return Err(Refusal::NotBacked { redeemable: balance.saturating_sub(others) });
+            }
         }
         if !verify(&voucher.signer, &voucher.signed_bytes(), signature) {
             return Err(Refusal::Signature);
@@ -279,6 +319,21 @@ impl Ledger {
             tracing::error!(%error, "the books can't be written: nothing is taken");
             Refusal::Disk
         })
+    }
+}
+
+/// Closes accounts of authorisations that were replaced by a newer one of the same signer: they pay no more.
+fn close_replaced<'a>(accounts: impl Iterator<Item = &'a Arc<Account>> + Clone) {
+    let mut newest = HashMap::<(Bytes32, Bytes32), u32>::new();
+    for who in accounts.clone().map(|account| account.who()) {
+        let epoch = newest.entry((who.consumer, who.signer)).or_default();
+        *epoch = who.epoch.max(*epoch);
+    }
+    for account in accounts {
+        let who = account.who();
+        if newest.get(&(who.consumer, who.signer)).is_some_and(|epoch| *epoch > who.epoch) {
+            account.close();
+        }
     }
 }
 

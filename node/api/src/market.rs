@@ -106,6 +106,11 @@ impl Market {
         Ok(standing)
     }
 
+    /// What finalized state says that a consumer has in the contract, in plancks.
+    pub async fn balance(&self, consumer: Bytes32) -> Result<u128, Error> {
+        Ok(self.client.finalized().await?.market_account(&self.place, &AccountId(consumer)).await?.balance)
+    }
+
     /// What finalized state says of a consumer's plan.
     pub async fn subscription(&self, consumer: Bytes32, api: u32) -> Result<Option<Subscription>, Error> {
         self.client.finalized().await?.market_subscription(&self.place, api, &AccountId(consumer)).await

@@ -4,14 +4,16 @@
 //!
 //! # Correctness
 //! - Nothing reaches the upstream that isn't a request of the OpenAPI document and paid for.
-//! - What is charged for is answered; a call that the upstream failed (5xx, or no answer) costs nothing. A consumer that goes
-//!   away in the middle pays: the work was done.
+//! - What is charged for is answered: a call costs nothing if the server behind fails (5xx), takes no more calls (429), gives no
+//!   answer, or gives one after the consumer's patience has ended. A consumer that goes away before that pays: the work was done.
 //! - See [`crate::ledger`] for what survives a kill.
 
 mod access;
 mod forward;
 mod metrics;
 mod redeem;
+mod sample;
+mod sessions;
 
 use std::{
     net::SocketAddr,
@@ -29,7 +31,7 @@ use cairn_client::{
 };
 use hyper::{
     body::Incoming,
-    header::{HeaderValue, CONTENT_TYPE, RETRY_AFTER},
+    header::{HeaderValue, ALLOW, CONTENT_TYPE, RETRY_AFTER},
     Request, Response, StatusCode,
 };
 use tokio::sync::Notify;
@@ -37,13 +39,13 @@ use tokio::sync::Notify;
 pub use metrics::Counts as Metrics;
 pub use redeem::Policy;
 
-use self::access::{Caller, Sessions};
+use self::{access::Caller, sample::Sample, sessions::Sessions};
 use crate::{
     http::{Body, Endpoint, Service},
     ledger::{Ledger, Refusal, Terms, USE_PERIOD},
     market::{now_ms, Market},
     openapi::{Document, RequestError},
-    wire::{BadgeAccount, Offer, OfferAccount, Pay, Wanted, CONTROL, OFFER_KIND},
+    wire::{BadgeAccount, Offer, OfferAccount, Pay, Wanted, CONTROL, OFFER_KIND, REFUSED},
 };
 
 /// How often the listing is read again: the price, the status.
@@ -55,6 +57,8 @@ pub struct Config {
     pub api: u32,
     /// The OpenAPI document, as published.
     pub document: Bytes,
+    /// Operations that are sold; all, if there are none.
+    pub only: Vec<String>,
     /// The server behind.
     pub upstream: Endpoint,
     /// Signs answers; the listing has its public key.
@@ -93,13 +97,14 @@ pub enum StartError {
 pub struct Provider {
     market: Arc<Market>,
     config: Config,
-    document: Document,
+    document: Arc<Document>,
     /// The marketplace's number of each of the document's operations.
     methods: Vec<u16>,
     listing: RwLock<Listing>,
     ledger: Ledger,
     sessions: Sessions,
     metrics: Metrics,
+    sample: Sample,
     redeem_now: Notify,
     name: String,
     account: [u8; 32],
@@ -119,9 +124,12 @@ impl Provider {
     /// # Errors
     /// [`StartError`].
     pub async fn start(market: Arc<Market>, config: Config) -> Result<Arc<Self>, StartError> {
-        let document = Document::read(&config.document)?;
         let listed = market.api(config.api).await?;
         let listed = listed.ok_or_else(|| StartError::Listing(format!("the marketplace has no API {}", config.api)))?;
+        let sold = |name: &str| config.only.is_empty() || config.only.iter().any(|only| only == name);
+        let document = Arc::new(Document::read_selected(&config.document, |name| {
+            sold(name) && listed.methods.iter().any(|method| method.name == name)
+        })?);
         let methods = methods(&document, &listed).map_err(StartError::Listing)?;
         if listed.listing.openapi_hash != *blake3::hash(&config.document).as_bytes() {
             let reason = "the marketplace lists another OpenAPI document; publish this one first";
@@ -141,6 +149,7 @@ impl Provider {
             ledger,
             sessions: Sessions::default(),
             metrics: Metrics::default(),
+            sample: Sample::default(),
             redeem_now: Notify::new(),
             name: listed.name,
             account: listed.provider,
@@ -231,14 +240,14 @@ impl Provider {
     /// What is answered for a refusal, with what the session's consumer has to know.
     fn refuse(&self, refusal: &Refusal, units: u64, account: Option<&crate::ledger::Account>) -> Response<Body> {
         let wanted = match refusal {
-            Refusal::Rate { .. } => {
-                let mut response = error(StatusCode::TOO_MANY_REQUESTS, &refusal.to_string());
+            Refusal::Rate { .. } | Refusal::Door => {
+                let mut response = refused(error(StatusCode::TOO_MANY_REQUESTS, &refusal.to_string()));
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
                 self.metrics.limited.add();
                 return response;
             },
             Refusal::Disk | Refusal::Busy | Refusal::Chain | Refusal::NotActive => {
-                return error(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string());
+                return refused(error(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string()));
             },
             Refusal::Credit { .. } => Wanted::Credit,
             Refusal::Exposure => {
@@ -251,7 +260,7 @@ impl Provider {
         };
         self.metrics.offers.add();
         let account = account.map(offer_account);
-        json(StatusCode::PAYMENT_REQUIRED, &self.offer(wanted, refusal.to_string(), units, account))
+        refused(json(StatusCode::PAYMENT_REQUIRED, &self.offer(wanted, refusal.to_string(), units, account)))
     }
 
     async fn handle(&self, request: Request<Incoming>, from: SocketAddr) -> Response<Body> {
@@ -360,6 +369,12 @@ fn offer_account(account: &crate::ledger::Account) -> OfferAccount {
     }
 }
 
+/// Says that the proxy itself answers, and not the server behind it.
+fn refused(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(REFUSED, HeaderValue::from_static("1"));
+    response
+}
+
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
     // Texts and numbers: nothing that can't be written.
     let mut response = Response::new(Body::whole(serde_json::to_vec(value).unwrap_or_default()));
@@ -380,5 +395,11 @@ fn request_error(reason: &RequestError) -> Response<Body> {
         RequestError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         RequestError::Violation(_) => StatusCode::BAD_REQUEST,
     };
-    error(status, &reason.to_string())
+    let mut response = refused(error(status, &reason.to_string()));
+    if let RequestError::NoMethod(methods) = reason {
+        if let Ok(methods) = HeaderValue::from_str(methods) {
+            response.headers_mut().insert(ALLOW, methods);
+        }
+    }
+    response
 }

@@ -13,6 +13,9 @@
 //! | [`PLAN`] | provider | `LEFT UNTIL_MS`: units that are left of the plan's period after this call, and when that ends |
 //! | [`BADGE_LEFT`] | provider | to a badge's user, in the place of the two above: units that are left of it after this call |
 //! | [`ANSWER`] | provider | [`SignedAnswer`]: what it answered, and its signature |
+//! | [`PATIENCE`] | consumer | milliseconds after which it waits no longer: an answer that begins later costs nothing |
+//! | [`REFUSED`] | provider | `1`: the proxy itself answers, and not the server behind it |
+//! | [`CONSUMER`] | provider | to the server behind: the account that pays, `0x` and 64 hex digits |
 //!
 //! All binary values are base64url without padding. [`Offer`] is the body of a 402.
 //!
@@ -37,11 +40,19 @@
 //! has seen a badge can't use it. A badge's session takes no vouchers, and is told nothing of the consumer's account. What its
 //! holder keeps in a file is [`BadgeFile`].
 
+use std::time::Duration;
+
 use base64::{engine::general_purpose::URL_SAFE_NO_PAD, Engine as _};
 pub use cairn_voucher::Badge;
 use cairn_voucher::{Answer, Bytes32, Signature, Voucher};
 use codec::{Decode, DecodeAll, Encode};
+use hyper::HeaderMap;
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    http::{content_length, content_type},
+    openapi::is_json,
+};
 
 /// See the module's table.
 pub const SESSION: &str = "cairn-session";
@@ -61,6 +72,25 @@ pub const CREDIT: &str = "cairn-credit";
 pub const PLAN: &str = "cairn-plan";
 /// See the module's table.
 pub const ANSWER: &str = "cairn-answer";
+
+/// See the module's table.
+pub const PATIENCE: &str = "cairn-patience";
+/// See the module's table.
+pub const REFUSED: &str = "cairn-refused";
+/// See the module's table.
+pub const CONSUMER: &str = "cairn-consumer";
+
+/// Longest answer that is signed, in bytes.
+pub const SIGNED_BYTES_MAX: usize = 1 << 20;
+/// How long an answer's body is held to be signed. A slower one passes as it comes, unsigned.
+pub const SIGN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether an answer with these headers is signed where that is asked for: JSON, and what says that it is short. Streams are
+/// not: signing would hold them back.
+pub fn is_signed(headers: &HeaderMap) -> bool {
+    content_type(headers).is_some_and(is_json)
+        || content_length(headers).is_some_and(|length| length <= SIGNED_BYTES_MAX as u64)
+}
 
 /// Where a provider answers for itself, below its base URL: `offer`, `openapi`, `pay`.
 pub const CONTROL: &str = "/.well-known/cairn/";

@@ -219,20 +219,32 @@ fn plain_json(json: &Value) -> String {
 
 /// Control characters, and those that turn the direction of writing around.
 fn is_obeyed(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Lines of `name  value`, the values aligned.
+/// A value on one line: what somebody else wrote must not look like lines of ours.
+fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    match text.contains(breaks) {
+        true => text.replace(breaks, " ").into(),
+        false => text.into(),
+    }
+}
+
+/// Lines of `name  value`, the values aligned, each on one line.
 pub fn fields<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let rows: Vec<_> = rows.into_iter().collect();
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(name, value)| format!("{name:width$}  {value}").trim_end().to_string() + "\n").collect()
+    let line = |name: &str, value: &str| format!("{name:width$}  {}", one_line(value)).trim_end().to_string() + "\n";
+    rows.iter().map(|(name, value)| line(name, value)).collect()
 }
 
-/// A table with its columns aligned.
+/// A table with its columns aligned, each cell on one line.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -241,7 +253,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         padded.join("  ").trim_end().to_string() + "\n"
     };
-    let body: String = rows.iter().map(|row| line(row.iter().map(String::as_str).collect())).collect();
+    let body: String = rows.iter().map(|row| line(row.iter().map(AsRef::as_ref).collect())).collect();
     line(header.to_vec()) + &body
 }
 
@@ -254,6 +266,14 @@ mod tests {
         let rows = vec![vec!["a".to_string(), "1".into()], vec!["longer".into(), "22".into()]];
         assert_eq!(table(&["name", "n"], &rows), "name    n\na       1\nlonger  22\n");
         assert_eq!(fields([("a", "1".to_string()), ("bcd", String::new())]), "a    1\nbcd\n");
+    }
+
+    #[test]
+    fn no_value_makes_lines_of_its_own() {
+        let forged = "https://x\nbond  1000 CRN\r\n\u{2028}stars 5.0";
+        assert_eq!(fields([("document", forged.to_string())]).lines().count(), 1);
+        let rows = vec![vec![forged.to_string(), "1".into()], vec!["a\tb".into(), "2\n".into()]];
+        assert_eq!(table(&["document", "n"], &rows).lines().count(), 3);
     }
 
     #[test]

@@ -151,9 +151,9 @@ pub fn build(options: &Options, step: &mut dyn FnMut(&str)) -> Result<Built, Err
     };
     check(&code).map_err(refused)?;
     let metadata = match &krate.ink {
-        Some(version) => {
+        Some(ink) => {
             step("making its metadata");
-            Some(metadata::make(&host, &krate, version)?)
+            Some(metadata::make(&host, &krate, ink)?)
         },
         None => None,
     };
@@ -162,7 +162,7 @@ pub fn build(options: &Options, step: &mut dyn FnMut(&str)) -> Result<Built, Err
         name: krate.name.clone(),
         version: krate.version.clone(),
         authors: krate.authors.clone(),
-        language: krate.ink.as_ref().map_or_else(|| "Rust".into(), |version| format!("ink! {version}")),
+        language: krate.ink.as_ref().map_or_else(|| "Rust".into(), |ink| format!("ink! {}", ink.version)),
         compiler,
         optimised: wasm_opt.is_some(),
     };

@@ -3,7 +3,7 @@
 //! Cargo, and the compiler that compiles contracts.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -58,10 +58,20 @@ pub(crate) struct Crate {
     pub target: PathBuf,
     /// Where `Cargo.lock` is.
     pub workspace: PathBuf,
-    /// The version of ink!, if it is written in it.
-    pub ink: Option<String>,
+    /// ink!, if it is written in it.
+    pub ink: Option<Ink>,
+    /// The packages of this machine's own files that are compiled with it, by name.
+    pub local: Vec<String>,
     /// Whether it has the feature `std`.
     pub has_std: bool,
+}
+
+/// The ink! that a crate is written in.
+#[derive(Clone, Debug)]
+pub(crate) struct Ink {
+    pub version: String,
+    /// As a manifest names that very source: `version = "=5.1.1"`, or a path, or a commit.
+    pub dependency: String,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +88,8 @@ struct Package {
     #[serde(default)]
     authors: Vec<String>,
     manifest_path: PathBuf,
+    /// Where it was got; none for a folder of this machine.
+    source: Option<String>,
     targets: Vec<Target>,
     #[serde(default)]
     dependencies: Vec<Dependency>,
@@ -144,7 +156,9 @@ impl Cargo {
         let metadata: Metadata =
             serde_json::from_str(&run(&mut command)?).map_err(|error| unusable(error.to_string()))?;
         let Metadata { packages, target_directory, workspace_root } = metadata;
-        let ink = packages.iter().find(|package| package.name == "ink").map(|package| package.version.clone());
+        let ink = packages.iter().find(|package| package.name == "ink").map(Package::as_ink);
+        let own = packages.iter().filter(|package| package.source.is_none());
+        let local = own.map(|package| package.name.clone()).collect();
         let package = packages
             .into_iter()
             .find(|package| package.manifest_path == manifest)
@@ -158,6 +172,7 @@ impl Cargo {
         Ok(Crate {
             library: library.name.replace('-', "_"),
             ink: ink.filter(|_| package.dependencies.iter().any(|dependency| dependency.name == "ink")),
+            local,
             has_std: package.features.contains_key("std"),
             name: package.name,
             version: package.version,
@@ -175,6 +190,7 @@ impl Cargo {
     pub(crate) fn compile(&self, krate: &Crate, locked: bool) -> Result<PathBuf, Error> {
         // A folder of its own: what is compiled with a copy of `core` must not be mixed with the runtime's.
         let target = krate.target.join("contract");
+        krate.forget_others(&target.join(TARGET).join("release"))?;
         let mut command = self.command();
         command.args(["rustc", "--release", "--no-default-features", "--lib", "--crate-type", "cdylib"]);
         command.args(["--target", TARGET, "-Zbuild-std=core,alloc", "--manifest-path"]).arg(&krate.manifest);
@@ -185,6 +201,58 @@ impl Cargo {
         }
         watch(&mut command)?;
         Ok(target.join(TARGET).join("release").join(format!("{}.wasm", krate.library)))
+    }
+}
+
+impl Package {
+    /// The same ink!, for a manifest of another crate: two copies of it would not know of each other's events.
+    fn as_ink(&self) -> Ink {
+        let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+        let git = self.source.as_deref().and_then(|source| source.strip_prefix("git+"));
+        let git = git.and_then(|source| source.rsplit_once('#')).map(|(url, commit)| (url.split('?').next(), commit));
+        let folder = self.manifest_path.parent().unwrap_or(Path::new("/")).to_string_lossy();
+        let dependency = match (&self.source, git) {
+            (None, _) => format!("path = {}", quoted(&folder)),
+            (Some(_), Some((Some(url), commit))) => format!("git = {}, rev = {}", quoted(url), quoted(commit)),
+            _ => format!("version = {}", quoted(&format!("={}", self.version))),
+        };
+        Ink { version: self.version.clone(), dependency }
+    }
+}
+
+impl Crate {
+    /// A short name of the folder that the crate is in: two folders may have crates of one name.
+    pub(crate) fn place(&self) -> String {
+        let hash = sp_crypto_hashing::blake2_256(self.manifest.to_string_lossy().as_bytes());
+        hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Has Cargo compile again what it made last of crates of the same names in another folder: it tells them apart by name and
+    /// version only, and takes files that are older than that for unchanged.
+    fn forget_others(&self, made: &Path) -> Result<(), Error> {
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            move |error: std::io::Error| Error::File { path, reason: error.to_string() }
+        };
+        let places = made.join("contract-places");
+        fs::create_dir_all(&places).map_err(failed(&places))?;
+        let here = self.workspace.to_string_lossy();
+        for name in &self.local {
+            let note = places.join(name);
+            if fs::read_to_string(&note).is_ok_and(|place| place == here) {
+                continue;
+            }
+            let prints = made.join(".fingerprint");
+            for entry in fs::read_dir(&prints).into_iter().flatten().flatten() {
+                let is_its =
+                    entry.file_name().to_str().and_then(|entry| entry.rsplit_once('-')).map(|(of, _)| of == name);
+                if is_its == Some(true) {
+                    fs::remove_dir_all(entry.path()).map_err(failed(&entry.path()))?;
+                }
+            }
+            fs::write(&note, here.as_bytes()).map_err(failed(&note))?;
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     build::Error,
-    cargo::{run, watch, Cargo, Crate},
+    cargo::{run, watch, Cargo, Crate, Ink},
 };
 
 const PROGRAM: &str = r#"
@@ -32,14 +32,14 @@ fn main() {
 ///
 /// # Errors
 /// The program can't be built or run: the crate lacks the feature `std`, or does not compile with it.
-pub(crate) fn make(cargo: &Cargo, krate: &Crate, ink: &str) -> Result<Value, Error> {
+pub(crate) fn make(cargo: &Cargo, krate: &Crate, ink: &Ink) -> Result<Value, Error> {
     if !krate.has_std {
         return Err(Error::Crate {
             manifest: krate.manifest.clone(),
             reason: "an ink! contract needs the feature `std`: [features] std = [\"ink/std\"]".into(),
         });
     }
-    let folder = krate.target.join("contract-metadata").join(&krate.name);
+    let folder = krate.target.join("contract-metadata").join(format!("{}-{}", krate.name, krate.place()));
     let failed = |error: std::io::Error| Error::File { path: folder.clone(), reason: error.to_string() };
     fs::create_dir_all(folder.join("src")).map_err(failed)?;
     write_if_new(&folder.join("Cargo.toml"), &manifest(krate, ink)?)?;
@@ -59,7 +59,7 @@ pub(crate) fn make(cargo: &Cargo, krate: &Crate, ink: &str) -> Result<Value, Err
         .map_err(|error| Error::Tool { program: program.display().to_string(), reason: error.to_string() })
 }
 
-fn manifest(krate: &Crate, ink: &str) -> Result<String, Error> {
+fn manifest(krate: &Crate, ink: &Ink) -> Result<String, Error> {
     let folder = krate.manifest.parent().unwrap_or(Path::new("/"));
     let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
     let path = folder.to_str().ok_or_else(|| Error::Crate {
@@ -74,7 +74,7 @@ edition = "2021"
 
 [dependencies]
 contract = {{ package = {name}, path = {path}, default-features = false, features = ["std"] }}
-ink = {{ version = {ink}, default-features = false, features = ["std"] }}
+ink = {{ {ink}, default-features = false, features = ["std"] }}
 serde_json = "1"
 
 [profile.dev]
@@ -84,7 +84,7 @@ debug = false
 "#,
         name = quoted(&krate.name),
         path = quoted(path),
-        ink = quoted(&format!("={ink}")),
+        ink = ink.dependency,
     ))
 }
 

@@ -5,6 +5,7 @@ import https from 'node:https';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { Cli } from './cli.mjs';
 import { Network } from './network.mjs';
 import { binary } from './paths.mjs';
@@ -86,7 +87,33 @@ paths:
       responses: { '200': { content: { application/octet-stream: {} } } }
   /broken:
     get: { operationId: broken, responses: { '200': { description: never } } }
+  /busy:
+    get: { operationId: busy, responses: { '200': { description: never } } }
+  /moved:
+    get: { operationId: moved, responses: { '302': { description: always } } }
+  /upload:
+    post:
+      operationId: upload
+      requestBody: { required: true, content: { application/octet-stream: {} } }
+      responses: { '200': { content: { application/json: { schema: { type: object, required: [bytes] } } } } }
 `;
+
+/** A request by node:http, which sends every header as it is; its status, headers and body. */
+export function raw(url, { method = 'GET', headers = {}, body } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method, headers }, async (response) => {
+      const parts = [];
+      try {
+        for await (const part of response) parts.push(part);
+        resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
 
 /** An HTTP server that knows nothing of the marketplace. `wrong`: what it does to its answers. */
 export class Upstream {
@@ -101,12 +128,17 @@ export class Upstream {
 
   async answer(request, response) {
     this.calls += 1;
+    this.seen?.push(request.headers);
     const parts = [];
     for await (const part of request) parts.push(part);
     if (this.latencyMs > 0) await sleep(this.latencyMs);
     const json = (value) => {
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(value));
+      for (const [name, value] of [['set-cookie', 'a=b'], ['access-control-allow-origin', '*'], ['clear-site-data', '"*"']]) response.setHeader(name, value);
+      const text = JSON.stringify(value);
+      if (!/gzip/.test(request.headers['accept-encoding'] ?? '')) return response.end(text);
+      response.setHeader('content-encoding', 'gzip');
+      return response.end(gzipSync(text));
     };
     const [, what, argument] = request.url.split('/');
     if (what === 'square') {
@@ -117,8 +149,22 @@ export class Upstream {
       return json({ n, square: n * n + (this.wrong === 'value' ? 1 : 0) });
     }
     if (what === 'echo') return json(JSON.parse(Buffer.concat(parts).toString()));
+    if (what === 'upload') return json({ bytes: Buffer.concat(parts).length });
+    if (what === 'busy') {
+      response.writeHead(429, { 'retry-after': '7' });
+      return response.end('later');
+    }
+    if (what === 'moved') {
+      response.writeHead(302, { location: `${this.url}/square/3` });
+      return response.end();
+    }
     if (what === 'bytes') {
       response.setHeader('content-type', 'application/octet-stream');
+      const [, first, last] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
+      if (first !== undefined) {
+        response.writeHead(206, { 'content-range': `bytes ${first}-${last}/${argument}` });
+        return response.end(Buffer.alloc(Number(last) - Number(first) + 1, 7));
+      }
       return response.end(Buffer.alloc(Number(argument), 7));
     }
     response.statusCode = 500;
@@ -209,19 +255,28 @@ export class ApiProxy {
     return proxy;
   }
 
-  get url() {
+  /** Without the token that lets programs in. */
+  get bare() {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  get tokenFile() {
+    return join(this.data, 'proxy.token');
+  }
+
+  get url() {
+    return `${this.bare}/${readFileSync(this.tokenFile, 'utf8').trim()}`;
   }
 
   async start(args = this.args) {
     this.process = new Background({
       name: this.label, command: binary('cairn'), env: this.cli.env, log: join(this.network.dir, `${this.label}.log`),
-      args: ['--url', this.cli.url, '--account', this.account, '--yes', 'api', 'proxy', '--contract', this.market,
+      args: ['--url', this.cli.url, '--account', this.account, '--yes', 'api', 'proxy', '--allow-local', '--contract', this.market,
         '--listen', `127.0.0.1:${this.port}`, '--metrics', `127.0.0.1:${this.metricsPort}`, '--data', this.data, ...args],
     });
     await until('the proxy listens', async () => {
       if (!this.process.alive) throw new Error(`it has ended\n${this.process.tail()}`);
-      return (await fetch(`${this.url}/`)).ok;
+      return existsSync(this.tokenFile) && (await fetch(`${this.url}/`)).ok;
     }, { timeoutMs: seconds(60) });
   }
 

@@ -39,11 +39,11 @@ fn main() -> anyhow::Result<()> {
     let small = Params { seed: arguments.params.seed, ..Params::small() };
     let compared = check::compare(&small).context("a small world lived through twice")?;
     eprintln!(
-        "small world: {} proofs, {} restores, {} disputes, {} vaults ejected; the same in both, nobody slashed wrongly, money \
+        "small world: {} proofs, {} restores, {} reports, {} vaults ejected; the same in both, nobody slashed wrongly, money \
          conserved ({:.0} s)",
         compared.proven,
         compared.restored,
-        compared.disputes,
+        compared.reports,
         compared.ejected,
         started.elapsed().as_secs_f64()
     );

@@ -151,13 +151,13 @@ impl Report {
              (below); fees; a block takes all transactions that come |",
         );
         self.line(&format!(
-            "\nTo know that this changes nothing, a small world ({} proofs, {} restores, {} disputes, {} ejections) is lived \
+            "\nTo know that this changes nothing, a small world ({} proofs, {} restores, {} reports, {} ejections) is lived \
              through before in the SDK's own externalities with every signature and proof made and checked, and all \
              invariants checked at the end; and once more as here. All figures and every key of the state came out \
              the same.\n",
             grouped(compared.proven),
             grouped(compared.restored),
-            grouped(compared.disputes),
+            grouped(compared.reports),
             compared.ejected
         ));
     }

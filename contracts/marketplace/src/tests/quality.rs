@@ -34,7 +34,7 @@ fn both_sides_attest_no_more_calls_than_were_paid() {
     assert_eq!(attest(&mut bench, consumer(), report(1, 0, 1)), Err(Error::NotCustomer));
     assert_eq!(attest(&mut bench, provider(), report(1, 0, 1)), Err(Error::BadReport));
     assert_eq!(bench.call(consumer(), |market| market.attest(9, report(1, 0, 1))), Err(Error::NoSuchApi));
-    bench.redeem(bench.voucher(epoch, 100)).expect("backed");
+    bench.redeem(bench.voucher(epoch, 100 * PRICE)).expect("backed");
     for wrong in [report(0, 0, 0), report(5, 6, 1), report(1, 0, 600_001), report(101, 0, 1)] {
         assert_eq!(attest(&mut bench, consumer(), wrong), Err(Error::BadReport));
         assert_eq!(attest(&mut bench, provider(), wrong), Err(Error::BadReport));
@@ -45,6 +45,51 @@ fn both_sides_attest_no_more_calls_than_were_paid() {
     assert_eq!(attest(&mut bench, provider(), report(100, 0, 900)), Ok(()));
     let quality = bench.market.quality(0).expect("listed");
     assert_eq!((quality.by_consumers, quality.by_provider), (report(100, 4, 1_000), report(100, 0, 900)));
+}
+
+/// A voucher over one planck that tells of all calls there can be: it would fill the sums, and no later word would count.
+#[ink::test]
+fn calls_that_were_not_paid_for_have_no_say() {
+    let mut bench = Bench::new();
+    let epoch = bench.ready(100_000, 100_000);
+    let attest = |bench: &mut Bench, report| bench.call(consumer(), |market| market.attest(0, report));
+    let lie = Voucher { calls: u64::MAX, units: u64::MAX, ..bench.voucher(epoch, 1) };
+    bench.redeem(lie).expect("backed");
+    assert_eq!(attest(&mut bench, report(1, 1, 0)), Err(Error::BadReport), "a planck pays for no unit");
+    let lie = Voucher { calls: u64::MAX, units: u64::MAX, ..bench.voucher(epoch, 1 + 7 * PRICE) };
+    bench.redeem(lie).expect("backed");
+    // Its totals tell of no new calls: nothing is paid for them.
+    assert_eq!(attest(&mut bench, report(1, 1, 0)), Err(Error::BadReport));
+    let api = bench.api();
+    let lie = Voucher { api, calls: u64::MAX, units: u64::MAX, ..bench.voucher(epoch, 7 * PRICE + 4) };
+    bench.redeem(lie).expect("backed");
+    let quality = bench.market.quality(api).expect("listed");
+    assert_eq!((quality.calls, quality.units), (7, 7));
+    let attest = |bench: &mut Bench, report| bench.call(consumer(), |market| market.attest(api, report));
+    assert_eq!(attest(&mut bench, report(8, 8, 0)), Err(Error::BadReport));
+    assert_eq!(attest(&mut bench, report(7, 7, 0)), Ok(()));
+    // A voucher that tells of free calls, too, counts as far as it paid.
+    let free = Voucher { calls: 9, units: 90, ..bench.voucher(1, 10 * PRICE) };
+    let (mut patron, mut of) = (crate::quality::Patron::default(), crate::quality::Quality::default());
+    of.add_paid(&mut patron, free.calls, free.units, free.value, PRICE);
+    assert_eq!((patron.calls, of.units), (9, 10));
+    of.add_paid(&mut patron, 5, 5, 1_000, 0);
+    assert_eq!(patron.calls, 9, "what costs nothing weighs nothing");
+}
+
+#[ink::test]
+fn sums_of_reports_never_fill_up() {
+    let (mut quality, mut patron) = (crate::quality::Quality::default(), crate::quality::Patron::default());
+    quality.add_paid(&mut patron, u64::MAX, u64::MAX, Balance::MAX, 1);
+    for _ in 0..200 {
+        let most = 1 << 39;
+        quality.attest_as_patron(&mut patron, &report(most, most, 600_000 * most)).expect("paid for");
+    }
+    let before = quality.by_consumers;
+    assert!(before.calls <= 1 << 40 && before.failed == before.calls);
+    quality.attest_as_patron(&mut patron, &report(1 << 39, 0, 0)).expect("paid for");
+    let after = quality.by_consumers;
+    assert!(after.failed < after.calls, "a later word still counts: {after:?}");
 }
 
 #[ink::test]

@@ -6,7 +6,9 @@
 //! a provider that takes what it was paid ahead and answers nothing.
 //!
 //! # Correctness
-//! A promise is on the disk before it is signed, so a kill can't make the same coins be promised twice.
+//! - A promise is on the disk before it is signed, so a kill can't make the same coins be promised twice.
+//! - What calls used is written once a second. After a kill the rest of what was promised by then may have been used: so much
+//!   is believed of a provider's count ([`Trust::forgiven`]), and after an end in order nothing.
 
 use std::{
     collections::BTreeMap,
@@ -84,12 +86,41 @@ pub struct Promised {
     pub units: u64,
 }
 
+/// What was promised to a provider, and how far its count differs from this machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Trust {
+    /// By this machine's own count.
+    pub promised: Promised,
+    /// What the provider counts beyond that, in plancks: so much was let pass in all.
+    pub conceded: u128,
+    /// What may be missing in this machine's own count, in plancks: it was killed, or its books were lost.
+    pub forgiven: u128,
+}
+
+impl Trust {
+    /// What is promised, and used by nobody's count.
+    pub fn credit(&self) -> u128 {
+        self.promised.value.saturating_sub(self.promised.spent).saturating_sub(self.conceded)
+    }
+
+    /// After a kill: all that was promised may have been used.
+    fn forgive(&mut self) {
+        self.forgiven = self.forgiven.saturating_add(self.credit());
+    }
+}
+
 #[derive(Debug, Encode, Decode)]
 enum Record {
     /// All there is, at the file's beginning.
     State { total: u128, day: u64, of_day: u128, promised: Vec<(ToWhom, Promised)> },
     /// A promise over `more` plancks more than before.
     Promise { to: ToWhom, promised: Promised, more: u128, day: u64 },
+    /// What calls have used.
+    Used { to: ToWhom, trust: Trust },
+    /// The books were opened.
+    Started,
+    /// They were closed in order: nothing is missing.
+    Stopped,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,14 +128,18 @@ struct State {
     total: u128,
     day: u64,
     of_day: u128,
-    promised: BTreeMap<ToWhom, Promised>,
+    trust: BTreeMap<ToWhom, Trust>,
+    /// Something was written after the books were opened, and they were not closed.
+    open: bool,
 }
 
 impl State {
     fn apply(&mut self, record: Record) {
+        self.open = !matches!(record, Record::Started | Record::Stopped);
         match record {
             Record::State { total, day, of_day, promised } => {
-                *self = Self { total, day, of_day, promised: promised.into_iter().collect() };
+                let trust = |(to, promised)| (to, Trust { promised, ..Trust::default() });
+                *self = Self { total, day, of_day, trust: promised.into_iter().map(trust).collect(), open: true };
             },
             Record::Promise { to, promised, more, day } => {
                 if day != self.day {
@@ -112,8 +147,10 @@ impl State {
                 }
                 self.total = self.total.saturating_add(more);
                 self.of_day = self.of_day.saturating_add(more);
-                self.promised.insert(to, promised);
+                self.trust.entry(to).or_default().promised = promised;
             },
+            Record::Used { to, trust } => drop(self.trust.insert(to, trust)),
+            Record::Started | Record::Stopped => {},
         }
     }
 
@@ -159,9 +196,14 @@ impl Budget {
                 |_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is of another version", path.display()));
             state.apply(Record::decode_all(&mut &payload[..]).map_err(unknown)?);
         }
-        let promised = state.promised.iter().map(|(to, promised)| (*to, *promised)).collect();
+        if state.open {
+            state.trust.values_mut().for_each(Trust::forgive);
+        }
+        let promised = state.trust.iter().map(|(to, trust)| (*to, trust.promised)).collect();
         let whole = Record::State { total: state.total, day: state.day, of_day: state.of_day, promised };
-        let journal = journal::Writer::rewrite(path, [whole.encode()])?;
+        let used = state.trust.iter().map(|(to, trust)| Record::Used { to: *to, trust: *trust });
+        let records = std::iter::once(whole).chain(used).chain([Record::Started]);
+        let journal = journal::Writer::rewrite(path, records.map(|record| record.encode()))?;
         Ok(Self { caps, state: Mutex::new(state), journal, promising: tokio::sync::Mutex::default() })
     }
 
@@ -170,10 +212,34 @@ impl Budget {
         &self.caps
     }
 
-    /// What was promised to one.
-    pub fn promised(&self, to: ToWhom) -> Promised {
+    /// What was promised to one, and what it counts.
+    pub fn trust(&self, to: ToWhom) -> Trust {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.promised.get(&to).copied().unwrap_or_default()
+        state.trust.get(&to).copied().unwrap_or_default()
+    }
+
+    /// Notes what calls have used, if that is something new.
+    pub fn note(&self, to: ToWhom, trust: Trust) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.trust.get(&to).copied().unwrap_or_default();
+        // A promise that is being written is not undone by what was read before it.
+        let value = before.promised.value.max(trust.promised.value);
+        let trust = Trust { promised: Promised { value, ..trust.promised }, ..trust };
+        if before == trust {
+            return;
+        }
+        let record = Record::Used { to, trust };
+        match self.journal.note(record.encode()) {
+            Ok(()) => state.apply(record),
+            Err(error) => tracing::error!(%error, "what calls have used can't be written"),
+        }
+    }
+
+    /// Closes the books in order: what was noted is all that was used.
+    pub fn close(&self) {
+        if let Err(error) = self.journal.note(Record::Stopped.encode()) {
+            tracing::error!(%error, "the books can't be closed");
+        }
     }
 
     /// What was spent.
@@ -215,7 +281,7 @@ impl Budget {
                 return Err(over);
             }
             let more = wanted.max(needed).min(left);
-            let value = used.value.max(state.promised.get(&to).map_or(0, |promised| promised.value));
+            let value = used.value.max(state.trust.get(&to).map_or(0, |trust| trust.promised.value));
             (more, Promised { value: value.saturating_add(more), ..used }, day)
         };
         let record = Record::Promise { to, promised, more, day };
@@ -246,16 +312,39 @@ mod tests {
         assert_eq!(budget.promise(TO, used, 10, 60, 0).await.expect("within").value, 60);
         drop(budget);
         let budget = Budget::open(&path, caps).expect("opens");
-        let used = budget.promised(TO);
+        let used = budget.trust(TO).promised;
         assert_eq!(used.value, 60);
         assert_eq!(budget.promise(TO, used, 10, 60, 0).await.expect("less than wanted").value, 100);
-        let used = budget.promised(TO);
+        let used = budget.trust(TO).promised;
         assert_eq!(budget.promise(TO, used, 1, 1, DAY_MS - 1).await, Err(OverCap::Day { cap: 100 }));
         assert_eq!(budget.promise(TO, used, 1, 80, DAY_MS).await.expect("a new day").value, 150);
-        let used = budget.promised(TO);
+        let used = budget.trust(TO).promised;
         assert_eq!(budget.promise(TO, used, 1, 1, 2 * DAY_MS).await, Err(OverCap::Total { cap: 150 }));
         assert_eq!(budget.promise(TO, used, 1, 1, 0).await, Err(OverCap::Total { cap: 150 }), "clocks may go back");
         assert!(budget.check_call(10).is_ok() && budget.check_call(11).is_err());
+    }
+
+    #[tokio::test]
+    async fn only_a_kill_leaves_something_to_be_forgiven() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("books");
+        let caps = Caps { call: 1000, day: 1000, total: 1000 };
+        let budget = Budget::open(&path, caps).expect("opens");
+        let promised = budget.promise(TO, Promised::default(), 10, 60, 0).await.expect("within");
+        budget.note(TO, Trust { promised: Promised { spent: 40, ..promised }, conceded: 5, forgiven: 0 });
+        budget.close();
+        drop(budget);
+        let budget = Budget::open(&path, caps).expect("opens");
+        let trust = budget.trust(TO);
+        assert_eq!((trust.promised.spent, trust.conceded, trust.forgiven, trust.credit()), (40, 5, 0, 15));
+        drop(budget);
+        // Killed before anything was used: nothing is missing.
+        let budget = Budget::open(&path, caps).expect("opens");
+        assert_eq!(budget.trust(TO), trust);
+        budget.note(TO, Trust { promised: Promised { spent: 50, ..promised }, ..trust });
+        drop(budget);
+        let after = Budget::open(&path, caps).expect("opens").trust(TO);
+        assert_eq!((after.promised.spent, after.forgiven), (50, 5), "the rest may have been used");
     }
 
     proptest! {
@@ -280,7 +369,7 @@ mod tests {
                         budget = Budget::open(&path, caps).expect("opens");
                     }
                     let to = ToWhom { api, epoch: 1 };
-                    let before = budget.promised(to);
+                    let before = budget.trust(to).promised;
                     if let Ok(after) = budget.promise(to, before, needed, wanted, when * DAY_MS).await {
                         let more = after.value - before.value;
                         prop_assert!(more >= needed);

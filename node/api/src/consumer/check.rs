@@ -172,7 +172,7 @@ impl Consumer {
     }
 
     async fn ask(&self, seller: &Arc<Seller>, again: &Again) -> Option<Told> {
-        let document = seller.document(&self.config.tls).await.ok()?.clone();
+        let document = seller.document(&self.config.way).await.ok()?.clone();
         let mut call = Call {
             method: Method::GET,
             target: again.target.clone(),
@@ -183,7 +183,7 @@ impl Consumer {
             Some((path, query)) => (path, Some(query)),
             None => (again.target.as_str(), None),
         };
-        let operation = document.find("GET", path, query, &again.headers).ok()?;
+        let operation = usize::from(document.find("GET", path, query, &again.headers).ok()?.index);
         let answer = self.attempt(seller, &document, operation, &mut call, true).await.ok()?;
         answer.response.status().is_success().then_some(())?;
         let said = said(&answer.response, answer.whole.as_ref()?);

@@ -6,7 +6,10 @@
 //! squared: half as good has to be a quarter of the price. One call in twenty goes to the second best, so that a provider
 //! that has become better is found out.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use cairn_client::chain::marketplace::Quality;
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,8 @@ const DOUBLINGS_MAX: u32 = 10;
 const UNREACHABLE: Duration = Duration::from_secs(1);
 /// Times that this doubles: a minute.
 const UNREACHABLE_DOUBLINGS_MAX: u32 = 6;
+/// Operations that are garbage at the same time, from which on all of a provider's are avoided.
+const GARBAGE_OPERATIONS_MAX: usize = 3;
 /// Part of the calls that go to the second best.
 const EXPLORED: f64 = 0.05;
 
@@ -54,6 +59,8 @@ pub struct Score {
     pub tally: Tally,
     /// For garbage.
     avoided_until: Option<Instant>,
+    /// Operations whose answers were garbage: until when each is avoided, and how often that was.
+    avoided_operations: HashMap<u16, (Instant, u32)>,
     /// For failures.
     resting_until: Option<Instant>,
 }
@@ -76,6 +83,7 @@ impl Score {
             calls: 0,
             tally: Tally::default(),
             avoided_until: None,
+            avoided_operations: HashMap::new(),
             resting_until: None,
         }
     }
@@ -122,6 +130,43 @@ impl Score {
         self.garbage = self.garbage.saturating_add(1);
         let until = now + pause;
         self.avoided_until = Some(self.avoided_until.map_or(until, |before| before.max(until)));
+    }
+
+    /// An answer of one operation was not what the document promises. That operation is avoided, and the others go on: its
+    /// description may be wrong, and the rest right. Whoever answers garbage to several is avoided as a whole.
+    pub fn operation_was_garbage(&mut self, operation: u16, now: Instant) {
+        self.avoided_operations.retain(|other, (until, _)| *until > now || *other == operation);
+        let times = self.avoided_operations.get(&operation).map_or(0, |(_, times)| *times);
+        let until = now + AVOIDED * 2u32.pow(times.min(DOUBLINGS_MAX));
+        self.avoided_operations.insert(operation, (until, times.saturating_add(1)));
+        if self.avoided_operations.len() >= GARBAGE_OPERATIONS_MAX {
+            self.was_garbage(now);
+            return;
+        }
+        self.good += WEIGHT * (0.0 - self.good);
+        self.calls += 1;
+        self.garbage = self.garbage.saturating_add(1);
+        self.count(1, 0);
+    }
+
+    /// Whether an operation is not asked for now.
+    pub fn avoids(&self, operation: u16, now: Instant) -> bool {
+        self.is_avoided(now) || self.avoided_operations.get(&operation).is_some_and(|(until, _)| *until > now)
+    }
+
+    /// The operations that are avoided, and for how long.
+    pub(super) fn avoided_operations(&self, now: Instant) -> impl Iterator<Item = (u16, Duration)> + '_ {
+        let rest = move |until: &Instant| until.saturating_duration_since(now);
+        let all = self.avoided_operations.iter().map(move |(operation, (until, _))| (*operation, rest(until)));
+        all.filter(|(_, rest)| !rest.is_zero())
+    }
+
+    /// Doesn't ask it for an operation for this long, or for the longest there is.
+    pub(super) fn avoid_operation(&mut self, operation: u16, now: Instant, rest: Duration) {
+        let longest = AVOIDED * 2u32.pow(DOUBLINGS_MAX);
+        if !rest.is_zero() && self.avoided_operations.len() < GARBAGE_OPERATIONS_MAX {
+            self.avoided_operations.insert(operation, (now + rest.min(longest), 1));
+        }
     }
 
     /// Its answers differ from another's, and nobody knows whose are right.
@@ -226,6 +271,20 @@ mod tests {
             score.answered(Duration::from_millis(1));
         }
         assert!(score.quality() > before, "it may become good again");
+    }
+
+    #[test]
+    fn one_operation_that_is_garbage_is_avoided_alone_and_several_take_the_provider_along() {
+        let now = Instant::now();
+        let mut score = Score::new(&Quality::default());
+        score.operation_was_garbage(7, now);
+        assert!(score.avoids(7, now) && !score.avoids(8, now) && !score.is_avoided(now));
+        assert!(!score.avoids(7, now + AVOIDED));
+        score.operation_was_garbage(7, now);
+        assert!(score.avoids(7, now + AVOIDED) && score.good > 0.5);
+        score.operation_was_garbage(8, now);
+        score.operation_was_garbage(9, now);
+        assert!(score.is_avoided(now) && score.avoids(1, now));
     }
 
     #[test]

@@ -27,7 +27,7 @@ const FILE_BYTES_MAX: u64 = 2 << 20;
 const VERSION: u32 = 1;
 
 /// What was seen of the provider of one API.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// [`Score::good`].
     pub good: f64,
@@ -39,6 +39,9 @@ pub struct Seen {
     pub calls: u64,
     /// It answered garbage, and is not asked until then, in milliseconds since 1970.
     pub avoided_until_ms: Option<u64>,
+    /// The same of single operations, by their numbers in the document.
+    #[serde(default)]
+    pub avoided_operations: BTreeMap<u16, u64>,
     /// All calls, as they are attested on chain.
     pub tally: Tally,
     /// What is used of the plan.
@@ -62,6 +65,10 @@ impl Seen {
             garbage: score.garbage,
             calls: score.calls,
             avoided_until_ms: score.avoided_for(now).map(|rest| now_ms.saturating_add(millis(rest))),
+            avoided_operations: score
+                .avoided_operations(now)
+                .map(|(operation, rest)| (operation, now_ms.saturating_add(millis(rest))))
+                .collect(),
             tally: score.tally,
             plan,
             at_ms: now_ms,
@@ -76,6 +83,9 @@ impl Seen {
         (score.garbage, score.calls, score.tally) = (self.garbage, self.calls, self.tally);
         let rest = self.avoided_until_ms.map_or(0, |until| until.saturating_sub(now_ms));
         score.avoid_for(now, Duration::from_millis(rest));
+        for (operation, until) in &self.avoided_operations {
+            score.avoid_operation(*operation, now, Duration::from_millis(until.saturating_sub(now_ms)));
+        }
     }
 
     /// What is left of a plan that the chain tells of, as far as this machine knows.
@@ -116,7 +126,7 @@ pub fn read(folder: &Path) -> io::Result<BTreeMap<u32, Seen>> {
 /// # Errors
 /// Of the system.
 pub(super) fn write(folder: &Path, apis: &BTreeMap<u32, Seen>) -> io::Result<()> {
-    let mut kept: Vec<(u32, Seen)> = apis.iter().map(|(api, seen)| (*api, *seen)).collect();
+    let mut kept: Vec<(u32, Seen)> = apis.iter().map(|(api, seen)| (*api, seen.clone())).collect();
     kept.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.at_ms));
     kept.truncate(APIS_MAX);
     let whole = Whole { version: VERSION, apis: kept.into_iter().collect() };
@@ -142,8 +152,8 @@ mod tests {
         score.was_garbage(now);
         let used = PlanUse { began_ms: 7, period: 1, used: 3 };
         let seen = Seen::of(&score, used, now, now_ms);
-        write(dir.path(), &BTreeMap::from([(9, seen)])).expect("written");
-        let found = read(dir.path()).expect("whole")[&9];
+        write(dir.path(), &BTreeMap::from([(9, seen.clone())])).expect("written");
+        let found = read(dir.path()).expect("whole")[&9].clone();
         assert_eq!(found, seen);
         // An hour later the pause is over; half of it later it isn't.
         let mut again = Score::new(&Quality::default());

@@ -3,8 +3,9 @@
 //! One provider of one API, as its consumer knows it: endpoints, document, score, and what it was paid.
 
 use std::{
+    collections::HashSet,
     sync::{
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         Arc, Mutex, MutexGuard, PoisonError,
     },
     time::{Duration, Instant},
@@ -13,11 +14,11 @@ use std::{
 use bytes::Bytes;
 use cairn_client::chain::marketplace::{price_at, Api, Quality, Status, Subscription};
 use hyper::{Method, Request, StatusCode};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
-use super::{budget::Promised, picker::Score, seen::Seen};
+use super::{budget::Trust, picker::Score, seen::Seen};
 use crate::{
-    http::{collect, Base, Body, Endpoint, Tls},
+    http::{collect, Base, Body, Endpoint, Reach, Tls},
     ledger::By,
     market::now_ms,
     openapi::{Document, DOCUMENT_BYTES_MAX},
@@ -31,19 +32,33 @@ const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(10);
 const PLAN_DENIED: Duration = Duration::from_secs(12);
 /// Endpoints of one listing that are used.
 const ENDPOINTS_MAX: usize = 8;
+/// Documents that are read at the same time.
+static READING: Semaphore = Semaphore::const_new(2);
 
-/// What a session has and what calls have used of it, in plancks.
+/// Sessions, and what calls have used of what is promised, in plancks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Purse {
-    pub token: Option<Token>,
-    pub promised: Promised,
+    /// Of each endpoint: whoever has another one's token could spend what is promised there.
+    tokens: [Option<Token>; ENDPOINTS_MAX],
+    pub trust: Trust,
     /// Units that are free, as far as is known.
     pub free_units: u64,
 }
 
 impl Purse {
-    pub fn credit(&self) -> u128 {
-        self.promised.value.saturating_sub(self.promised.spent)
+    pub fn token(&self, endpoint: usize) -> Option<Token> {
+        self.tokens.get(endpoint).copied().flatten()
+    }
+
+    pub fn set_token(&mut self, endpoint: usize, token: Option<Token>) {
+        if let Some(place) = self.tokens.get_mut(endpoint) {
+            *place = token;
+        }
+    }
+
+    /// All sessions are to be opened anew.
+    pub fn forget_tokens(&mut self) {
+        self.tokens = [None; ENDPOINTS_MAX];
     }
 }
 
@@ -51,9 +66,13 @@ impl Purse {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hold {
     pub token: Token,
+    /// Where that session is open.
+    pub endpoint: usize,
     pub price: u128,
     pub units: u64,
     pub by: By,
+    /// What was promised then.
+    pub promised: u128,
 }
 
 /// The consumer's plan with a provider, and what this machine knows to be used of it.
@@ -74,6 +93,26 @@ impl Plan {
     }
 }
 
+/// How endpoints may be reached.
+#[derive(Clone)]
+pub struct Way {
+    /// Whose certificates are believed.
+    pub tls: Tls,
+    /// Use `http` endpoints that aren't on this machine.
+    pub allow_plain: bool,
+    /// Use endpoints on this machine and in private networks.
+    pub allow_local: bool,
+}
+
+impl Way {
+    fn reach(&self) -> Reach {
+        match self.allow_local {
+            true => Reach::Anywhere,
+            false => Reach::Public,
+        }
+    }
+}
+
 /// A provider of an API.
 pub struct Seller {
     /// Number of the API.
@@ -83,6 +122,8 @@ pub struct Seller {
     endpoints: Vec<Endpoint>,
     first: AtomicUsize,
     document: OnceCell<Arc<Document>>,
+    /// Its document is being fetched behind the calls.
+    fetching: AtomicBool,
     price: Mutex<(u128, Option<(u128, u64)>)>,
     score: Mutex<Score>,
     purse: Mutex<Purse>,
@@ -91,16 +132,18 @@ pub struct Seller {
 }
 
 impl Seller {
-    pub(super) fn new(number: u32, listed: Api, quality: &Quality, promised: Promised, tls: &Tls, plain: bool) -> Self {
+    pub(super) fn new(number: u32, listed: Api, quality: &Quality, trust: Trust, way: &Way) -> Self {
         let endpoints = listed.listing.endpoints.iter().take(ENDPOINTS_MAX);
-        let endpoints =
-            endpoints.filter_map(|url| usable(url, plain)).filter_map(|base| Endpoint::new(base, tls.clone()).ok());
-        let purse = Purse { token: None, promised, free_units: listed.listing.free_units };
+        let endpoints = endpoints
+            .filter_map(|url| usable(url, way.allow_plain))
+            .filter_map(|base| Endpoint::within(base, way.tls.clone(), way.reach()).ok());
+        let purse = Purse { trust, free_units: listed.listing.free_units, ..Purse::default() };
         Self {
             number,
             endpoints: endpoints.collect(),
             first: AtomicUsize::new(0),
             document: OnceCell::new(),
+            fetching: AtomicBool::new(false),
             price: Mutex::new((listed.unit_price, listed.next_price)),
             score: Mutex::new(Score::new(quality)),
             purse: Mutex::new(purse),
@@ -196,9 +239,14 @@ impl Seller {
         self.purse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The endpoint that worked last.
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.endpoints[self.first.load(Ordering::Relaxed) % self.endpoints.len()]
+    /// Number of the endpoint that worked last.
+    pub(super) fn current(&self) -> usize {
+        self.first.load(Ordering::Relaxed) % self.endpoints.len()
+    }
+
+    /// One of the endpoints.
+    pub(super) fn endpoint(&self, number: usize) -> &Endpoint {
+        &self.endpoints[number % self.endpoints.len()]
     }
 
     /// A call failed: the next endpoint, if there is one, has its turn.
@@ -209,9 +257,11 @@ impl Seller {
 
     /// Sets a call's price aside, if it is free, or the plan's, or paid ahead and `payable`.
     pub(super) fn hold(&self, price: u128, units: u64, payable: bool) -> Option<Hold> {
+        let endpoint = self.current();
         let mut purse = self.purse();
-        let token = purse.token?;
-        let hold = |price, by| Some(Hold { token, price, units, by });
+        let token = purse.token(endpoint)?;
+        let promised = purse.trust.promised.value;
+        let hold = |price, by| Some(Hold { token, endpoint, price, units, by, promised });
         if purse.free_units >= units {
             purse.free_units -= units;
             return hold(0, By::Free);
@@ -222,38 +272,54 @@ impl Seller {
             *plan = after;
             return hold(0, By::Plan(slot));
         }
-        if !payable || purse.credit() < price {
+        if !payable || purse.trust.credit() < price {
             return None;
         }
-        purse.promised.spent += price;
+        purse.trust.promised.spent += price;
         hold(price, By::Credit)
     }
 
     /// Ends a call.
     pub(super) fn settle(&self, hold: Hold, answered: bool) {
         let mut purse = self.purse();
+        let promised = &mut purse.trust.promised;
         match (hold.by, answered) {
             // Vouchers don't tell of what a plan pays for.
             (By::Plan(_), true) => {},
             (By::Plan(slot), false) => self.plan().used.give_back(slot),
             (_, true) => {
-                purse.promised.calls += 1;
-                purse.promised.units += hold.units;
+                promised.calls += 1;
+                promised.units += hold.units;
             },
             (By::Free, false) => purse.free_units += hold.units,
-            (By::Credit, false) => purse.promised.spent = purse.promised.spent.saturating_sub(hold.price),
+            (By::Credit, false) => promised.spent = promised.spent.saturating_sub(hold.price),
         }
+    }
+
+    /// Whether nobody fetches the document behind the calls: whoever is told so does.
+    pub(super) fn begin_fetching(&self) -> bool {
+        !self.fetching.swap(true, Ordering::AcqRel)
+    }
+
+    /// Nobody fetches it any more.
+    pub(super) fn end_fetching(&self) {
+        self.fetching.store(false, Ordering::Release);
+    }
+
+    /// The document, if it was got before.
+    pub(super) fn known_document(&self) -> Option<&Arc<Document>> {
+        self.document.get()
     }
 
     /// The document, got from the provider and checked against the hash on chain.
     ///
     /// # Errors
     /// It can't be got, or is another one, or can't be used.
-    pub async fn document(&self, tls: &Tls) -> Result<&Arc<Document>, String> {
-        self.document.get_or_try_init(|| self.fetch_document(tls)).await
+    pub async fn document(&self, way: &Way) -> Result<&Arc<Document>, String> {
+        self.document.get_or_try_init(|| self.fetch_document(way)).await
     }
 
-    async fn fetch_document(&self, tls: &Tls) -> Result<Arc<Document>, String> {
+    async fn fetch_document(&self, way: &Way) -> Result<Arc<Document>, String> {
         let mut reasons = Vec::new();
         for endpoint in &self.endpoints {
             match self.fetch_from(endpoint, &format!("{CONTROL}openapi")).await {
@@ -264,7 +330,7 @@ impl Seller {
         // Where the provider says that it is, too.
         if let Ok(base) = Base::parse(&self.listed.listing.document) {
             let (path, root) = (base.path.clone(), Base { path: String::new(), ..base });
-            match self.fetch_from(&Endpoint::new(root, tls.clone())?, &path).await {
+            match self.fetch_from(&Endpoint::within(root, way.tls.clone(), way.reach())?, &path).await {
                 Ok(document) => return Ok(document),
                 Err(reason) => reasons.push(reason),
             }
@@ -282,10 +348,17 @@ impl Seller {
         }
         let bytes: Bytes =
             collect(response.into_body(), DOCUMENT_BYTES_MAX).await.map_err(|error| error.to_string())?;
-        if *blake3::hash(&bytes).as_bytes() != self.listed.listing.openapi_hash {
-            return Err(format!("{} has another document than the one published", endpoint.base()));
-        }
-        Document::read(&bytes).map(Arc::new).map_err(|error| error.to_string())
+        let (hash, base) = (self.listed.listing.openapi_hash, endpoint.base().to_string());
+        let sold: HashSet<String> = self.listed.methods.iter().map(|method| method.name.clone()).collect();
+        // A megabyte by a stranger: not on a thread that serves calls.
+        let _place = READING.acquire().await.map_err(|error| error.to_string())?;
+        let read = tokio::task::spawn_blocking(move || {
+            if *blake3::hash(&bytes).as_bytes() != hash {
+                return Err(format!("{base} has another document than the one published"));
+            }
+            Document::read_selected(&bytes, |name| sold.contains(name)).map(Arc::new).map_err(|error| error.to_string())
+        });
+        read.await.map_err(|error| error.to_string())?
     }
 }
 

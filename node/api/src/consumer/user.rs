@@ -13,17 +13,18 @@ use cairn_client::{
 use cairn_voucher::{Badge, Signature};
 use hyper::{
     body::Incoming,
-    header::{HeaderValue, CONTENT_LENGTH},
+    header::{HeaderValue, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH},
     Request, Response, StatusCode,
 };
 
 use super::{
-    budget::Promised,
-    call::{find, LOOKED_AT_BYTES_MAX},
+    budget::Trust,
+    call::{check, find, LOOKED_AT_BYTES_MAX},
+    seller::Way,
     Call, CallBody, Seller,
 };
 use crate::{
-    http::{collect, content_type, hold, strip, Body, Tls},
+    http::{collect, content_type, hold, strip, strip_request, strip_response, Body, Endpoint},
     ledger::verify,
     market::{now_ms, Market},
     openapi::{Document, Operation, RequestError},
@@ -57,7 +58,7 @@ pub struct User {
     seller: Seller,
     badge: (Badge, Signature),
     key: Keypair,
-    tls: Tls,
+    way: Way,
     patience: Duration,
 }
 
@@ -70,8 +71,7 @@ impl User {
         market: Arc<Market>,
         badge: (Badge, Signature),
         key: Keypair,
-        tls: Tls,
-        allow_plain: bool,
+        way: Way,
         patience: Duration,
     ) -> Result<Self, UserError> {
         let wrong = |why: String| Err(UserError::Badge(why));
@@ -90,11 +90,11 @@ impl User {
         }
         let listed = market.api(what.api).await?;
         let Some(listed) = listed else { return wrong(format!("the marketplace has no API {}", what.api)) };
-        let seller = Seller::new(what.api, listed, &Quality::default(), Promised::default(), &tls, allow_plain);
+        let seller = Seller::new(what.api, listed, &Quality::default(), Trust::default(), &way);
         if !seller.can_be_called() {
             return wrong(format!("API {} is not active, or has no endpoint that can be used", what.api));
         }
-        Ok(Self { market, seller, badge, key, tls, patience })
+        Ok(Self { market, seller, badge, key, way, patience })
     }
 
     /// Name of the API.
@@ -107,26 +107,36 @@ impl User {
     /// # Errors
     /// [`UserError`].
     pub async fn call(&self, call: Call) -> Result<Response<Body>, UserError> {
-        let document = self.seller.document(&self.tls).await.map_err(UserError::Failed)?.clone();
-        let operation = &document.operations()[find(&document, &call)?];
+        let document = self.seller.document(&self.way).await.map_err(UserError::Failed)?.clone();
+        let operation = &document.operations()[find(&document, &call).await?];
         let is_head = call.method == hyper::Method::HEAD;
-        let request = self.request(call).map_err(UserError::Failed)?;
-        let sent = self.seller.endpoint().send(request, self.patience).await;
+        let endpoint = self.seller.endpoint(self.seller.current());
+        let request = self.request(&document, operation, endpoint, call).map_err(UserError::Failed)?;
+        let sent = endpoint.send(request, self.patience).await;
         let response = sent.map_err(|error| UserError::Failed(error.to_string()))?;
+        let refused = response.headers().contains_key(wire::REFUSED);
         match response.status() {
-            StatusCode::PAYMENT_REQUIRED => {
+            StatusCode::PAYMENT_REQUIRED if refused => {
                 let body = collect(response.into_body(), OFFER_BYTES_MAX).await;
                 let body = body.map_err(|error| UserError::Failed(error.to_string()))?;
                 let message = read_offer(&body).map_err(UserError::Failed)?.message;
                 Err(UserError::Refused(message.chars().filter(|c| !c.is_control()).take(300).collect()))
             },
-            StatusCode::TOO_MANY_REQUESTS => Err(UserError::Refused("too many calls; try again in a moment".into())),
-            status if status.is_server_error() => Err(UserError::Failed(format!("it answers {status}"))),
+            StatusCode::TOO_MANY_REQUESTS if refused => {
+                Err(UserError::Refused("too many calls; try again in a moment".into()))
+            },
+            status if status.is_server_error() && refused => Err(UserError::Failed(format!("it answers {status}"))),
             _ => look(&document, operation, is_head, response).await.map_err(UserError::Failed),
         }
     }
 
-    fn request(&self, call: Call) -> Result<Request<Body>, String> {
+    fn request(
+        &self,
+        document: &Document,
+        operation: &Operation,
+        endpoint: &Endpoint,
+        call: Call,
+    ) -> Result<Request<Body>, String> {
         let (badge, signature) = &self.badge;
         let mut token = [0; 16];
         getrandom::fill(&mut token).map_err(|error| error.to_string())?;
@@ -148,12 +158,17 @@ impl User {
                 Body::whole(bytes)
             },
             CallBody::Passing(first, rest) => Body::Resumed(first, rest),
+            CallBody::Gone => return Err("its body was sent before and can't be sent again".into()),
         };
         let mut request = Request::new(body);
         *request.method_mut() = call.method;
-        *request.uri_mut() = self.seller.endpoint().target(&call.target)?;
+        *request.uri_mut() = endpoint.target(&call.target)?;
         *request.headers_mut() = call.headers;
         let headers = request.headers_mut();
+        strip_request(headers, document.asks_authorization());
+        if operation.answers_json && headers.contains_key(ACCEPT_ENCODING) {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         let own = [
             (wire::SESSION, hex::encode(token)),
             (wire::OPEN, wire::write_signed(&opening, &signed)),
@@ -181,7 +196,7 @@ impl User {
 }
 
 async fn look(
-    document: &Document,
+    document: &Arc<Document>,
     operation: &Operation,
     is_head: bool,
     response: Response<Incoming>,
@@ -189,14 +204,21 @@ async fn look(
     let (mut head, body) = response.into_parts();
     let left = head.headers.get(wire::BADGE_LEFT).cloned();
     strip(&mut head.headers);
+    strip_response(&mut head.headers);
     if let Some(left) = left {
         head.headers.insert(wire::BADGE_LEFT, left);
     }
     let (body, whole) = hold(body, LOOKED_AT_BYTES_MAX).await.map_err(|error| error.to_string())?;
-    if head.status.is_success() && !is_head {
+    let plain = head.headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    if head.status.is_success() && head.status != StatusCode::PARTIAL_CONTENT && !is_head {
         let kind = content_type(&head.headers).map(ToString::to_string);
-        let checked = document.check_response(operation, head.status.as_u16(), kind.as_deref(), whole.as_deref());
-        checked.map_err(|error| format!("the answer is not what the API's document promises: {error}"))?;
+        let looked_at = whole.filter(|_| plain);
+        match check(document, operation.index, head.status.as_u16(), kind.as_deref(), looked_at).await {
+            Err(violation) if !violation.unchecked => {
+                return Err(format!("the answer is not what the API's document promises: {violation}"));
+            },
+            _ => {},
+        }
     }
     Ok(Response::from_parts(head, body))
 }

@@ -94,19 +94,21 @@ pub enum CollectError {
     /// It ended before it was complete.
     #[error("the body broke off: {0}")]
     Broken(#[from] hyper::Error),
-    /// It took too long.
-    #[error("the body took longer than {} s", COLLECT_TIMEOUT.as_secs())]
-    Slow,
+    /// It took too long; these bytes were read, and the rest comes after them.
+    #[error("the body took too long")]
+    Slow(Bytes, Incoming),
 }
 
-/// Holds a body of at most `bytes_max` bytes to be looked at; a longer one passes as it comes.
+/// Holds a body of at most `bytes_max` bytes to be looked at; one that is longer, or too slow, passes as it comes.
 ///
 /// # Errors
-/// It is too slow or broken.
+/// It is broken.
 pub async fn hold(body: Incoming, bytes_max: usize) -> Result<(Body, Option<Bytes>), CollectError> {
     match collect(body, bytes_max).await {
         Ok(bytes) => Ok((Body::whole(bytes.clone()), Some(bytes))),
-        Err(CollectError::TooBig(first, rest)) => Ok((Body::Resumed(Some(first), rest), None)),
+        Err(CollectError::TooBig(first, rest) | CollectError::Slow(first, rest)) => {
+            Ok((Body::Resumed(Some(first), rest), None))
+        },
         Err(other) => Err(other),
     }
 }
@@ -115,34 +117,42 @@ pub async fn hold(body: Incoming, bytes_max: usize) -> Result<(Body, Option<Byte
 ///
 /// # Errors
 /// It is too big, too slow or broken.
-pub async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, CollectError> {
+pub async fn collect(body: Incoming, bytes_max: usize) -> Result<Bytes, CollectError> {
+    collect_for(body, bytes_max, COLLECT_TIMEOUT).await
+}
+
+/// The same, with another patience.
+///
+/// # Errors
+/// As [`collect`].
+pub async fn collect_for(mut body: Incoming, bytes_max: usize, patience: Duration) -> Result<Bytes, CollectError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
+    let (mut first, mut all) = (Bytes::new(), None::<BytesMut>);
     let read = async {
-        let mut first = Bytes::new();
-        let mut all: Option<BytesMut> = None;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
-            let length = all.as_ref().map_or(first.len(), BytesMut::len);
             // One frame is not copied.
-            if length == 0 && all.is_none() {
+            if first.is_empty() && all.is_none() {
                 first = data;
             } else {
-                let all = all.get_or_insert_with(|| BytesMut::from(&first[..]));
-                all.extend_from_slice(&data);
+                all.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
             }
             if all.as_ref().map_or(first.len(), BytesMut::len) > bytes_max {
-                return Ok((all.map_or(first, BytesMut::freeze), true));
+                return Ok(true);
             }
         }
-        Ok::<_, hyper::Error>((all.map_or(first, BytesMut::freeze), false))
+        Ok::<_, hyper::Error>(false)
     };
-    let (bytes, more) = tokio::time::timeout(COLLECT_TIMEOUT, read).await.map_err(|_| CollectError::Slow)??;
-    if more {
-        return Err(CollectError::TooBig(bytes, body));
+    let read = tokio::time::timeout(patience, read).await;
+    let bytes = all.map_or(first, BytesMut::freeze);
+    match read {
+        Ok(Ok(false)) => Ok(bytes),
+        Ok(Ok(true)) => Err(CollectError::TooBig(bytes, body)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(CollectError::Slow(bytes, body)),
     }
-    Ok(bytes)
 }
 
 /// A short answer in plain text.

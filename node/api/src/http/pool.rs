@@ -3,19 +3,23 @@
 //! Connections to one base URL, used again and again.
 
 use std::{
+    net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use hyper::{
-    body::Incoming,
+    body::{Body as _, Incoming},
     client::conn::http1::{handshake, SendRequest},
     header::{HeaderValue, HOST},
-    Request, Response, Uri,
+    Method, Request, Response, Uri,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{lookup_host, TcpStream},
+    time::timeout,
+};
 use tokio_rustls::{
     rustls::{
         pki_types::{pem::PemObject, CertificateDer, ServerName},
@@ -24,14 +28,14 @@ use tokio_rustls::{
     TlsConnector,
 };
 
-use super::Body;
+use super::{Body, Reach};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that are kept.
 const KEPT_MAX: usize = 256;
-/// Connections that weren't used for this long are dropped: the other end is about to do the same.
-const IDLE_MAX: Duration = Duration::from_secs(20);
+/// Connections that weren't used for this long are dropped: the other end is about to do the same, most servers after 5 s.
+const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// A base URL: `http://127.0.0.1:8080/v1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -161,6 +165,7 @@ pub struct Endpoint {
     base: Base,
     host: HeaderValue,
     tls: Tls,
+    reach: Reach,
     kept: Mutex<Vec<Kept>>,
 }
 
@@ -170,8 +175,16 @@ impl Endpoint {
     /// # Errors
     /// The host can't stand in a header.
     pub fn new(base: Base, tls: Tls) -> Result<Self, String> {
+        Self::within(base, tls, Reach::Anywhere)
+    }
+
+    /// One that connects only to addresses within a reach, whatever its name resolves to.
+    ///
+    /// # Errors
+    /// The host can't stand in a header.
+    pub fn within(base: Base, tls: Tls, reach: Reach) -> Result<Self, String> {
         let host = HeaderValue::from_str(&base.authority()).map_err(|error| error.to_string())?;
-        Ok(Self { base, host, tls, kept: Mutex::default() })
+        Ok(Self { base, host, tls, reach, kept: Mutex::default() })
     }
 
     /// The base URL.
@@ -192,21 +205,29 @@ impl Endpoint {
 
     /// Sends a request whose URI is from [`Self::target`], and returns once the response's headers are there.
     ///
+    /// A kept connection may turn out to be closed, also by a server that had begun to read: a request that may be repeated
+    /// and has no body is sent once more on a new one.
+    ///
     /// # Errors
-    /// [`SendError`]; a kept connection that turns out to be closed is none: another one is made.
+    /// [`SendError`].
     pub async fn send(&self, mut request: Request<Body>, patience: Duration) -> Result<Response<Incoming>, SendError> {
         request.headers_mut().insert(HOST, self.host.clone());
         while let Some(mut sender) = self.take() {
+            let spare = copy(&request);
             match timeout(patience, sender.try_send_request(request)).await {
                 Err(_) => return Err(SendError::Slow(patience)),
                 Ok(Ok(response)) => {
                     self.keep(sender);
                     return Ok(response);
                 },
-                // It was closed meanwhile: the request comes back unsent.
-                Ok(Err(mut error)) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(error.into_error().into()),
+                Ok(Err(mut error)) => match (error.take_message(), spare) {
+                    // It was closed meanwhile: the request comes back unsent.
+                    (Some(unsent), _) => request = unsent,
+                    (None, Some(spare)) if !error.error().is_parse() => {
+                        request = spare;
+                        break;
+                    },
+                    _ => return Err(error.into_error().into()),
                 },
             }
         }
@@ -238,8 +259,14 @@ impl Endpoint {
     async fn connect(&self) -> Result<SendRequest<Body>, SendError> {
         let failed = |reason: String| SendError::Connect { at: self.base.to_string(), reason };
         let connecting = async {
-            let stream =
-                TcpStream::connect((self.base.host.as_str(), self.base.port)).await.map_err(|e| e.to_string())?;
+            let found = lookup_host((self.base.host.as_str(), self.base.port)).await.map_err(|e| e.to_string())?;
+            // What was looked at is what is connected to: a name can't lead elsewhere in between.
+            let addresses: Vec<SocketAddr> = found.filter(|address| self.reach.has(address.ip())).collect();
+            if addresses.is_empty() {
+                let reason = "it is on this machine or in a private network; allow that with --allow-local";
+                return Err(reason.to_string());
+            }
+            let stream = TcpStream::connect(&addresses[..]).await.map_err(|e| e.to_string())?;
             stream.set_nodelay(true).map_err(|error| error.to_string())?;
             if !self.base.tls {
                 return self.shake_hands(TokioIo::new(stream)).await;
@@ -265,9 +292,74 @@ impl Endpoint {
     }
 }
 
+/// A request that may be sent twice: its method says so, and it has no body.
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let repeatable = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !repeatable || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(Body::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    /// A server that answers the first request of each connection, and closes at the second one.
+    async fn closes_at_the_second() -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("has one");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut buffer = [0; 4096];
+                    let _ = stream.read(&mut buffer).await;
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    let _ = stream.read(&mut buffer).await;
+                });
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_that_closes_is_no_failure_of_what_may_be_repeated() {
+        let address = closes_at_the_second().await;
+        let base = Base::parse(&format!("http://{address}")).expect("valid");
+        let endpoint = Endpoint::new(base, Tls::new(None).expect("certificates")).expect("valid");
+        let send = |method: Method, body: Body| {
+            let mut request = Request::new(body);
+            *request.method_mut() = method;
+            *request.uri_mut() = endpoint.target("/x").expect("a path");
+            endpoint.send(request, Duration::from_secs(10))
+        };
+        for _ in 0..6 {
+            let response = send(Method::GET, Body::empty()).await.expect("is repeated");
+            crate::http::collect(response.into_body(), 10).await.expect("whole");
+        }
+        let broken = send(Method::POST, Body::whole("x")).await;
+        assert!(matches!(broken, Err(SendError::Broken(_)) | Ok(_)), "never twice");
+    }
+
+    #[tokio::test]
+    async fn what_is_out_of_reach_is_not_connected_to() {
+        let address = closes_at_the_second().await;
+        for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+            let base = Base::parse(&format!("http://{host}:{}", address.port())).expect("valid");
+            let endpoint = Endpoint::within(base, Tls::new(None).expect("certificates"), Reach::Public).expect("valid");
+            let mut request = Request::new(Body::empty());
+            *request.uri_mut() = endpoint.target("/x").expect("a path");
+            let refused = endpoint.send(request, Duration::from_secs(10)).await.expect_err("out of reach");
+            assert!(refused.unsent() && refused.to_string().contains("--allow-local"), "{refused}");
+        }
+    }
 
     #[test]
     fn base_urls_are_read_and_written() {

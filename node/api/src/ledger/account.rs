@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         Arc, Mutex, MutexGuard, PoisonError,
     },
     time::{Duration, Instant},
@@ -13,8 +13,12 @@ use std::{
 use cairn_client::{chain::marketplace::Subscription, Crn};
 use cairn_voucher::{Signature, Voucher};
 use codec::{Decode, Encode};
+use hyper::header::HeaderValue;
 
-use super::Who;
+use super::{
+    tab::{Tab, TabInside},
+    Who,
+};
 use crate::plan::{Left, PlanUse, Slot};
 
 /// What a provider asks for. Money in plancks.
@@ -24,7 +28,7 @@ pub struct Terms {
     pub unit_price: u128,
     /// Units that each consumer has for nothing.
     pub free_units: u64,
-    /// The most that is delivered and not redeemed, for each consumer.
+    /// The most that is delivered and not redeemed, for each consumer, over all of its signers.
     pub exposure_max: u128,
     /// Calls a second of each consumer.
     pub calls_per_second: u32,
@@ -49,6 +53,9 @@ pub enum Refusal {
         /// Those that are allowed.
         per_second: u32,
     },
+    /// Too many openings and refusals from one network.
+    #[error("too many sessions were opened or refused from this address; try again in a moment")]
+    Door,
     /// The voucher is for another chain, contract, provider, API or session.
     #[error("the voucher's {0} is another")]
     Other(&'static str),
@@ -128,16 +135,23 @@ impl Counts {
         self.best.as_ref().map_or(0, |(voucher, _)| voucher.value.saturating_sub(self.redeemed))
     }
 
-    /// Takes free units, or else a plan's, or else the price of a call.
+    /// What was delivered and not redeemed. What is promised and not used yet was not delivered: it is no risk.
+    pub fn exposed(&self) -> u128 {
+        self.spent.saturating_sub(self.redeemed)
+    }
+
+    /// Takes free units, or else a plan's, or else the price of a call. Free units and what is exposed are the consumer's,
+    /// whatever its signers.
     pub(super) fn charge(
         &mut self,
         units: u64,
         terms: &Terms,
+        tab: &mut TabInside,
         plan: impl FnOnce() -> Option<Slot>,
     ) -> Result<Charge, Refusal> {
-        let free_after = self.free_units.saturating_add(units);
+        let free_after = tab.free_units.saturating_add(units);
         if free_after <= terms.free_units {
-            self.free_units = free_after;
+            (tab.free_units, self.free_units) = (free_after, free_after);
             return Ok(Charge { price: 0, units, by: By::Free });
         }
         if let Some(slot) = plan() {
@@ -148,25 +162,33 @@ impl Counts {
         if spent > self.value {
             return Err(Refusal::Credit { missing: spent - self.value });
         }
-        // What is promised and not used yet was not delivered: it is no risk.
-        if spent.saturating_sub(self.redeemed) > terms.exposure_max {
+        let (before, after) = (self.exposed(), spent.saturating_sub(self.redeemed));
+        if tab.exposed.saturating_sub(before).saturating_add(after) > terms.exposure_max {
             return Err(Refusal::Exposure);
         }
+        tab.expose(before, after);
         self.spent = spent;
         Ok(Charge { price, units, by: By::Credit })
     }
 
     /// Counts a call that was answered, or gives back what was taken for one that wasn't. What a plan pays for is counted
     /// there: vouchers tell the chain of calls, and those are not theirs.
-    pub(super) fn settle(&mut self, charge: Charge, answered: bool) {
+    pub(super) fn settle(&mut self, charge: Charge, answered: bool, tab: &mut TabInside) {
         match (charge.by, answered) {
             (By::Plan(_), _) => {},
             (_, true) => {
                 self.calls = self.calls.saturating_add(1);
                 self.units = self.units.saturating_add(charge.units);
             },
-            (By::Free, false) => self.free_units = self.free_units.saturating_sub(charge.units),
-            (By::Credit, false) => self.spent = self.spent.saturating_sub(charge.price),
+            (By::Free, false) => {
+                tab.free_units = tab.free_units.saturating_sub(charge.units);
+                self.free_units = tab.free_units;
+            },
+            (By::Credit, false) => {
+                let before = self.exposed();
+                self.spent = self.spent.saturating_sub(charge.price);
+                tab.expose(before, self.exposed());
+            },
         }
     }
 }
@@ -250,34 +272,87 @@ struct Looked {
     signer_good: bool,
 }
 
-struct Inside {
-    counts: Counts,
-    /// Calls that may be made now; up to a second's.
-    calls_left: f64,
-    refilled: Instant,
-}
-
 /// One consumer's account.
 pub struct Account {
     who: Who,
-    inside: Mutex<Inside>,
+    counts: Mutex<Counts>,
     used: AtomicBool,
     plan: Arc<Plan>,
+    tab: Arc<Tab>,
     looked: Mutex<Looked>,
-    pub(super) paying: tokio::sync::Mutex<()>,
+    /// Its signer pays no more: what is not redeemed never will be.
+    closed: AtomicBool,
+    /// When its signer pays no more, as far as is known, in milliseconds since 1970.
+    closes_at_ms: AtomicU64,
+    /// The consumer, as the server behind is told.
+    named: HeaderValue,
 }
 
 impl Account {
-    pub(super) fn new(who: Who, counts: Counts, plan: Arc<Plan>) -> Self {
-        let inside = Inside { counts, calls_left: 1.0, refilled: Instant::now() };
+    pub(super) fn new(who: Who, counts: Counts, plan: Arc<Plan>, tab: Arc<Tab>) -> Self {
+        let named = HeaderValue::from_str(&format!("0x{}", hex::encode(who.consumer)));
+        let exposed = counts.exposed();
+        tab.inside().expose(0, exposed);
+        tab.one_more();
         Self {
             who,
-            inside: Mutex::new(inside),
+            counts: Mutex::new(counts),
             used: AtomicBool::new(false),
             plan,
+            tab,
             looked: Mutex::default(),
-            paying: tokio::sync::Mutex::new(()),
+            closed: AtomicBool::new(false),
+            closes_at_ms: AtomicU64::new(u64::MAX),
+            named: named.unwrap_or_else(|_| HeaderValue::from_static("")),
         }
+    }
+
+    /// The consumer, as a header tells it: `0x` and 64 hex digits.
+    pub fn named(&self) -> &HeaderValue {
+        &self.named
+    }
+
+    /// What is counted for all of the consumer's signers.
+    pub fn tab(&self) -> &Arc<Tab> {
+        &self.tab
+    }
+
+    /// The signer pays no more: nothing of it is a risk any longer, nor backed by anything.
+    pub fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            let counts = self.inside();
+            self.tab.inside().expose(counts.exposed(), 0);
+        }
+    }
+
+    /// Whether the signer pays no more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Remembers when the signer pays no more.
+    pub(super) fn closes_at(&self, ms: u64) {
+        self.closes_at_ms.store(ms, Ordering::Release);
+    }
+
+    /// Whether the signer pays no more after so many milliseconds.
+    pub fn closes_within(&self, ms: u64, now_ms: u64) -> bool {
+        self.closes_at_ms.load(Ordering::Acquire) <= now_ms.saturating_add(ms)
+    }
+
+    /// What it has promised and was not paid yet, and could be.
+    pub fn promised(&self) -> u128 {
+        if self.is_closed() {
+            return 0;
+        }
+        let counts = self.inside();
+        counts.value.saturating_sub(counts.redeemed)
+    }
+
+    /// Nothing was ever promised or used: nothing is lost if it is forgotten.
+    pub(super) fn is_empty(&self) -> bool {
+        let counts = self.inside();
+        counts.best.is_none() && counts.free_units == 0 && counts.spent == counts.redeemed
     }
 
     fn looked_now(&self) -> MutexGuard<'_, Looked> {
@@ -328,8 +403,8 @@ impl Account {
         inside.used.left(&inside.paid?, now_ms)
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inside(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whose it is.
@@ -339,21 +414,25 @@ impl Account {
 
     /// What it amounts to now.
     pub fn counts(&self) -> Counts {
-        self.inside().counts.clone()
+        self.inside().clone()
     }
 
     /// What is promised and not used.
     pub fn credit(&self) -> u128 {
-        self.inside().counts.credit()
+        self.inside().credit()
     }
 
     pub(super) fn promise(&self, voucher: Voucher, signature: Signature) {
-        self.inside().counts.promise(voucher, signature);
+        self.inside().promise(voucher, signature);
     }
 
     pub(super) fn redeemed(&self, value: u128) {
-        let counts = &mut self.inside().counts;
+        let mut counts = self.inside();
+        let before = counts.exposed();
         counts.redeemed = counts.redeemed.max(value);
+        if !self.is_closed() {
+            self.tab.inside().expose(before, counts.exposed());
+        }
     }
 
     /// Takes the price of a call before it is made.
@@ -363,19 +442,13 @@ impl Account {
     pub fn charge(&self, units: u64, terms: &Terms, now_ms: u64) -> Result<Charge, Refusal> {
         // A key that was revoked must not go on using what another one's money paid for.
         let may_plan = self.signer_is_good();
-        let mut inside = self.inside();
-        let now = Instant::now();
-        let per_second = f64::from(terms.calls_per_second);
-        let refill = now.duration_since(inside.refilled).as_secs_f64() * per_second;
-        inside.calls_left = (inside.calls_left + refill).min(per_second.max(1.0));
-        inside.refilled = now;
-        if inside.calls_left < 1.0 {
-            return Err(Refusal::Rate { per_second: terms.calls_per_second });
-        }
+        let mut counts = self.inside();
+        let mut tab = self.tab.inside();
+        tab.check_rate(terms)?;
         let plan = || if may_plan { self.plan.charge(units, now_ms) } else { None };
-        let charge = inside.counts.charge(units, terms, plan)?;
-        inside.calls_left -= 1.0;
-        drop(inside);
+        let charge = counts.charge(units, terms, &mut tab, plan)?;
+        tab.take_call();
+        drop((counts, tab));
         self.used.store(true, Ordering::Release);
         Ok(charge)
     }
@@ -385,7 +458,9 @@ impl Account {
         if let (By::Plan(slot), false) = (charge.by, answered) {
             self.plan.give_back(slot);
         }
-        self.inside().counts.settle(charge, answered);
+        let mut counts = self.inside();
+        counts.settle(charge, answered, &mut self.tab.inside());
+        drop(counts);
         self.used.store(true, Ordering::Release);
     }
 

@@ -37,6 +37,22 @@ fn voucher(value: u128) -> (Voucher, Signature) {
     (voucher, key().sign(&voucher.signed_bytes()))
 }
 
+/// A voucher that nobody signed.
+fn unsigned() -> Voucher {
+    Voucher {
+        genesis: [8; 32],
+        contract: [9; 32],
+        consumer: [1; 32],
+        signer: [4; 32],
+        provider: [2; 32],
+        api: 7,
+        epoch: 3,
+        calls: 0,
+        units: 0,
+        value: 0,
+    }
+}
+
 fn standing() -> Standing {
     let signer = Signer {
         epoch: 3,
@@ -74,14 +90,14 @@ async fn nothing_is_answered_before_it_is_promised() {
     let (ledger, account) = opened(dir.path()).await;
     assert_eq!(account.charge(2, &terms(), 0), Err(Refusal::Credit { missing: 2 * ONE }));
     let (paid, signature) = voucher(2 * ONE);
-    ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is good");
+    ledger.pay(&account, &paid, &signature, &standing(), None, 0).await.expect("is good");
     let charge = account.charge(2, &terms(), 0).expect("is promised");
     account.settle(charge, true);
     assert_eq!(account.charge(1, &terms(), 0), Err(Refusal::Credit { missing: ONE }));
     // The same voucher again, and an older one: fine, and worth nothing.
-    ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is no better");
+    ledger.pay(&account, &paid, &signature, &standing(), None, 0).await.expect("is no better");
     let (older, signature) = voucher(ONE);
-    ledger.pay(&account, &older, &signature, &standing(), 0).await.expect("is no better");
+    ledger.pay(&account, &older, &signature, &standing(), None, 0).await.expect("is no better");
     assert_eq!(account.credit(), 0);
 }
 
@@ -104,7 +120,7 @@ async fn every_bad_voucher_is_refused_for_its_reason() {
         (with(|s| s.api_status = Status::Paused), signature, Refusal::NotActive),
         (with(|s| s.redeemable = ONE - 1), signature, Refusal::NotBacked { redeemable: ONE - 1 }),
     ] {
-        assert_eq!(ledger.pay(&account, &paid, &signature, &standing, 0).await, Err(refusal));
+        assert_eq!(ledger.pay(&account, &paid, &signature, &standing, None, 0).await, Err(refusal));
         assert_eq!(account.counts().value, 0);
     }
 }
@@ -115,7 +131,7 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     let path = dir.path().join("books");
     let (ledger, account) = opened(dir.path()).await;
     let (paid, signature) = voucher(9 * ONE);
-    ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is good");
+    ledger.pay(&account, &paid, &signature, &standing(), None, 0).await.expect("is good");
     // A kill now: what is on the disk is all there is.
     let survived = Ledger::read(&path).expect("whole");
     assert_eq!(survived.accounts[&who()].best, Some((paid, signature)));
@@ -168,7 +184,7 @@ async fn a_plan_pays_before_vouchers_whatever_the_signer_and_after_a_kill() {
     let (plan, terms) = (subscription(1), Terms { free_units: 2, ..terms() });
     let now = plan.began_ms;
     let (paid, signature) = voucher(9 * ONE);
-    ledger.pay(&account, &paid, &signature, &standing(), 0).await.expect("is good");
+    ledger.pay(&account, &paid, &signature, &standing(), None, 0).await.expect("is good");
     account.looked(Some((true, Some(plan))));
     let by = |account: &Account, units| {
         let charge = account.charge(units, &terms, now).expect("is paid");
@@ -328,7 +344,7 @@ fn books_of_another_kind_are_refused_and_older_ones_read() {
 
 #[test]
 fn the_rate_is_bounded() {
-    let account = Account::new(who(), Counts { value: u128::MAX, ..Counts::default() }, Arc::default());
+    let account = Account::new(who(), Counts { value: u128::MAX, ..Counts::default() }, Arc::default(), Arc::default());
     let terms = Terms { calls_per_second: 0, exposure_max: u128::MAX, ..terms() };
     account.charge(1, &terms, 0).expect("the first");
     assert_eq!(account.charge(1, &terms, 0), Err(Refusal::Rate { per_second: 0 }));
@@ -353,23 +369,21 @@ proptest! {
     #[test]
     fn the_books_always_balance(steps in prop::collection::vec(step(), 0..80), free_units in 0u64..30, exposure in 0u128..40) {
         let terms = Terms { free_units, exposure_max: exposure * ONE, ..terms() };
-        let mut counts = Counts::default();
+        let (mut counts, mut tab, paid) = (Counts::default(), tab::TabInside::default(), unsigned());
         let (mut promised, mut answered_units, mut answered_price) = (0u128, 0u64, 0u128);
         for step in steps {
             match step {
                 Step::Pay(value) => {
                     let before = counts.value;
-                    let mut paid = voucher(0).0;
-                    paid.value = value * ONE;
-                    counts.promise(paid, [0; 64]);
+                    counts.promise(Voucher { value: value * ONE, ..paid }, [0; 64]);
                     promised = promised.max(value * ONE);
                     prop_assert!(counts.value >= before, "a promise is never taken back");
                 },
                 Step::Call(units, answered) => {
                     let before = counts.clone();
-                    match counts.charge(units, &terms, || None) {
+                    match counts.charge(units, &terms, &mut tab, || None) {
                         Ok(charge) => {
-                            counts.settle(charge, answered);
+                            counts.settle(charge, answered, &mut tab);
                             if answered {
                                 answered_units += units;
                                 answered_price += charge.price;
@@ -381,14 +395,112 @@ proptest! {
                         Err(_) => prop_assert_eq!(&counts, &before),
                     }
                 },
-                Step::Redeem => counts.redeemed = counts.redeemed.max(counts.value),
+                Step::Redeem => {
+                    let before = counts.exposed();
+                    counts.redeemed = counts.redeemed.max(counts.value);
+                    tab.expose(before, counts.exposed());
+                },
             }
             prop_assert_eq!(counts.value, promised, "the same voucher never counts twice");
             prop_assert_eq!(counts.spent, answered_price);
             prop_assert_eq!(counts.units, answered_units);
             prop_assert!(counts.spent <= counts.value);
             prop_assert!(counts.free_units <= free_units);
-            prop_assert!(counts.spent.saturating_sub(counts.redeemed) <= terms.exposure_max);
+            prop_assert_eq!(tab.exposed, counts.exposed());
+            prop_assert!(tab.exposed <= terms.exposure_max);
         }
     }
+}
+
+fn key_of(seed: u8) -> Keypair {
+    Keypair::from_secret_uri(&format!("//Signer{seed}")).expect("valid")
+}
+
+/// An account of the same consumer, by another signer.
+async fn opened_by(ledger: &Ledger, seed: u8) -> Arc<Account> {
+    let who = Who { signer: key_of(seed).account_id().0, ..who() };
+    ledger.account(who, &standing()).await.expect("has room")
+}
+
+async fn pay_by(
+    ledger: &Ledger,
+    account: &Account,
+    seed: u8,
+    value: u128,
+    balance: Option<u128>,
+) -> Result<(), Refusal> {
+    let paid = Voucher { signer: key_of(seed).account_id().0, ..voucher(value).0 };
+    let signature = key_of(seed).sign(&paid.signed_bytes());
+    ledger.pay(account, &paid, &signature, &standing(), balance, 0).await
+}
+
+#[tokio::test]
+async fn twenty_signers_of_one_consumer_have_what_one_has() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let ledger = Ledger::open(&dir.path().join("books")).expect("opens");
+    let terms = Terms { free_units: 10, exposure_max: 50 * ONE, ..terms() };
+    let (mut free, mut credit) = (0, 0);
+    let mut accounts = Vec::new();
+    for seed in 0..20 {
+        accounts.push(opened_by(&ledger, seed).await);
+    }
+    let balance = 60 * ONE;
+    for (seed, account) in accounts.iter().enumerate() {
+        let promised: u128 = accounts.iter().map(|account| account.promised()).sum();
+        // The balance is 60 calls' worth: what others have promised is not promised again.
+        let all = pay_by(&ledger, account, seed as u8, balance, Some(balance)).await;
+        assert_eq!(all.is_ok(), promised == 0, "signer {seed}");
+        let _ = pay_by(&ledger, account, seed as u8, balance - promised, Some(balance)).await;
+        while let Ok(charge) = account.charge(1, &terms, 0) {
+            account.settle(charge, true);
+            match charge.by {
+                By::Free => free += 1,
+                _ => credit += 1,
+            }
+        }
+    }
+    assert_eq!((free, credit), (10, 50), "ten free units and fifty of exposure for all of them together");
+    let promised: u128 = accounts.iter().map(|account| account.promised()).sum();
+    assert_eq!(promised, balance, "no more than the balance backs");
+    // What is redeemed makes room again, whoever's it was.
+    ledger.redeemed(&accounts[0], 60 * ONE).await.expect("written");
+    assert_eq!(accounts[0].tab().exposed(), 0);
+    ledger.write_uses();
+    drop((accounts, ledger));
+    let again = Ledger::open(&dir.path().join("books")).expect("opens");
+    let account = opened_by(&again, 7).await;
+    assert_eq!(
+        account.charge(1, &Terms { unit_price: 0, ..terms }, 0).map(|charge| charge.by),
+        Ok(By::Credit),
+        "no free units"
+    );
+}
+
+#[tokio::test]
+async fn the_rate_is_a_consumers_whatever_its_signers() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let ledger = Ledger::open(&dir.path().join("books")).expect("opens");
+    let terms = Terms { free_units: 1_000, calls_per_second: 1, ..terms() };
+    let mut made = 0;
+    for seed in 0..20 {
+        let account = opened_by(&ledger, seed).await;
+        made += usize::from(account.charge(1, &terms, 0).is_ok());
+    }
+    assert!(made <= 2, "{made} calls in a moment");
+}
+
+#[tokio::test]
+async fn an_authorisation_that_was_replaced_weighs_on_nobody() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (ledger, account) = opened(dir.path()).await;
+    let (paid, signature) = voucher(50 * ONE);
+    ledger.pay(&account, &paid, &signature, &standing(), None, 0).await.expect("is good");
+    while let Ok(charge) = account.charge(1, &terms(), 0) {
+        account.settle(charge, true);
+    }
+    assert_eq!(account.tab().exposed(), 50 * ONE);
+    let next = Standing { signer: Signer { epoch: 4, ..standing().signer }, ..standing() };
+    let newer = ledger.account(Who { epoch: 4, ..who() }, &next).await.expect("has room");
+    assert_eq!((newer.tab().exposed(), account.promised(), account.is_closed()), (0, 0, true));
+    assert_eq!(ledger.promised_elsewhere(newer.who()), 0);
 }

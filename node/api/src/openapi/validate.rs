@@ -3,15 +3,25 @@
 //! Values against schemas.
 //!
 //! # Correctness
-//! A check takes at most [`CHECK_STEPS_MAX`] steps, whatever the schema and the value: past that the value is refused. Patterns
-//! run in time linear in the text.
+//! A check takes no more steps than its [`Effort`] allows, whatever the schema and the value: past that nothing is known of the
+//! value, and the violation says so. A step is some 40 ns of one core; what costs more (patterns, long texts, big `enum`s) takes
+//! as many steps as it may take time. It goes no deeper than [`NESTING_MAX`].
+
+use std::hash::{BuildHasher as _, Hash as _, Hasher, RandomState};
 
 use serde_json::Value;
 
 use super::{
-    schema::{Additional, Schema, SchemaId, Schemas, Types},
-    CHECK_STEPS_MAX, DEPTH_MAX,
+    schema::{Additional, Rare, Schema, SchemaId, Schemas, Types},
+    Direction, Effort, DEPTH_MAX,
 };
+
+/// How deep a check goes: a schema may hold itself without a step down the value.
+const NESTING_MAX: usize = 4 * DEPTH_MAX;
+/// Bytes of a text that one step reads.
+const TEXT_PER_STEP: usize = 64;
+/// Characters of a name that an error shows.
+const NAME_SHOWN: usize = 64;
 
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,11 +31,13 @@ pub struct Violation {
     pub at: String,
     /// What is wrong.
     pub reason: String,
+    /// Nothing is wrong as far as it was checked; checking the rest would take too long.
+    pub unchecked: bool,
 }
 
 impl Violation {
     pub(crate) fn new(at: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { at: at.into(), reason: reason.into() }
+        Self { at: at.into(), reason: reason.into(), unchecked: false }
     }
 }
 
@@ -33,58 +45,80 @@ impl Violation {
 ///
 /// # Errors
 /// The first violation that is found.
-pub fn check_json(schemas: &Schemas, schema: SchemaId, value: &Value, at: &str) -> Result<(), Violation> {
-    let mut check = Check { schemas, steps: 0 };
+pub fn check_json(
+    schemas: &Schemas,
+    schema: SchemaId,
+    value: &Value,
+    at: &str,
+    direction: Direction,
+    effort: Effort,
+) -> Result<(), Violation> {
+    let mut check = Check { schemas, left: effort.steps(), spent: false, direction };
     let mut path = Vec::new();
     check.value(schema, value, &mut path, 0).map_err(|reason| {
         let mut whole = at.to_string();
         for part in path {
             whole.push('/');
-            whole.push_str(&part);
+            match part {
+                Part::Index(index) => whole.push_str(&index.to_string()),
+                Part::Name(name) => whole.extend(name.chars().take(NAME_SHOWN)),
+            }
         }
-        Violation::new(whole.chars().take(200).collect::<String>(), reason)
+        let at = whole.chars().take(200).collect();
+        Violation { at, reason, unchecked: check.spent }
     })
 }
 
 struct Check<'s> {
     schemas: &'s Schemas,
-    steps: u32,
+    left: usize,
+    /// The steps were not enough, or the depth.
+    spent: bool,
+    direction: Direction,
 }
 
-type Path = Vec<String>;
+#[derive(Clone, Copy)]
+enum Part<'v> {
+    Index(usize),
+    Name(&'v str),
+}
+
+type Path<'v> = Vec<Part<'v>>;
+type Map = serde_json::Map<String, Value>;
 
 impl Check<'_> {
     fn step(&mut self, count: usize) -> Result<(), String> {
-        self.steps = self.steps.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        if self.steps > CHECK_STEPS_MAX {
-            return Err("it is too big to be checked".into());
+        match self.left.checked_sub(count) {
+            Some(left) => self.left = left,
+            None => {
+                (self.left, self.spent) = (0, true);
+                return Err("it is too big to be checked".into());
+            },
         }
         Ok(())
     }
 
-    fn value(&mut self, id: SchemaId, value: &Value, path: &mut Path, depth: usize) -> Result<(), String> {
+    fn value<'v>(&mut self, id: SchemaId, value: &'v Value, path: &mut Path<'v>, depth: usize) -> Result<(), String> {
         self.step(1)?;
-        // A schema may hold itself without a step down the value.
-        if depth > 4 * DEPTH_MAX {
+        if depth > NESTING_MAX {
+            self.spent = true;
             return Err("it nests too deeply to be checked".into());
         }
-        let schema = self.schemas.get(id);
+        let schemas = self.schemas;
+        let schema = schemas.get(id);
         if schema.never {
             return Err("nothing is allowed here".into());
         }
         check_type(schema.types, value)?;
         if let Some(values) = &schema.values {
-            self.step(values.len())?;
-            if !values.iter().any(|allowed| same(allowed, value)) {
+            self.step(values.steps)?;
+            if !values.list.iter().any(|allowed| same(allowed, value)) {
                 return Err("it is none of the values allowed".into());
             }
         }
         match value {
             Value::Number(number) => check_number(schema, number.as_f64().unwrap_or(f64::NAN))?,
-            Value::String(text) => {
-                self.step(text.len() / 64)?;
-                check_text(schema, text)?;
-            },
+            Value::String(text) => self.text(schema, text)?,
             Value::Array(items) => self.items(schema, items, path, depth)?,
             Value::Object(map) => self.properties(schema, map, path, depth)?,
             Value::Null | Value::Bool(_) => {},
@@ -98,9 +132,34 @@ impl Check<'_> {
         if !schema.one_of.is_empty() && self.fitting(&schema.one_of, value, 2, depth)? != 1 {
             return Err("it must fit exactly one of the forms allowed".into());
         }
-        if let Some(not) = schema.not {
+        match &schema.rare {
+            Some(rare) => self.conditions(rare, value, path, depth),
+            None => Ok(()),
+        }
+    }
+
+    fn conditions<'v>(
+        &mut self,
+        rare: &Rare,
+        value: &'v Value,
+        path: &mut Path<'v>,
+        depth: usize,
+    ) -> Result<(), String> {
+        if let Some(not) = rare.not {
             if self.fitting(&[not], value, 1, depth)? > 0 {
                 return Err("it has a form that is not allowed".into());
+            }
+        }
+        for (name, of) in &rare.dependent_schemas {
+            self.step(1)?;
+            if value.get(name).is_some() {
+                self.value(*of, value, path, depth + 1)?;
+            }
+        }
+        if let Some(condition) = rare.condition {
+            let holds = self.fitting(&[condition], value, 1, depth)? > 0;
+            if let Some(then) = if holds { rare.then } else { rare.otherwise } {
+                self.value(then, value, path, depth + 1)?;
             }
         }
         Ok(())
@@ -110,10 +169,12 @@ impl Check<'_> {
     fn fitting(&mut self, schemas: &[SchemaId], value: &Value, enough: usize, depth: usize) -> Result<usize, String> {
         let mut count = 0;
         for schema in schemas {
-            let fits = self.value(*schema, value, &mut Vec::new(), depth + 1).is_ok();
-            // A check that ran out of steps says nothing of the value.
-            self.step(0)?;
-            if fits {
+            let fits = self.value(*schema, value, &mut Vec::new(), depth + 1);
+            // A check that could not be ended says nothing of the value.
+            if self.spent {
+                return Err(fits.err().unwrap_or_else(|| "it is too big to be checked".into()));
+            }
+            if fits.is_ok() {
                 count += 1;
                 if count == enough {
                     break;
@@ -123,59 +184,205 @@ impl Check<'_> {
         Ok(count)
     }
 
-    fn items(&mut self, schema: &Schema, items: &[Value], path: &mut Path, depth: usize) -> Result<(), String> {
+    fn text(&mut self, schema: &Schema, text: &str) -> Result<(), String> {
+        if schema.length != (None, None) {
+            self.step(text.len() / TEXT_PER_STEP)?;
+            check_count(text.chars().count(), schema.length, "characters")?;
+        }
+        match &schema.pattern {
+            Some(pattern) => {
+                self.step(pattern.cost(text.len()))?;
+                if !pattern.is_match(text) {
+                    return Err(format!("it must match {}", pattern.shown()));
+                }
+                Ok(())
+            },
+            None => Ok(()),
+        }
+    }
+
+    fn items<'v>(
+        &mut self,
+        schema: &Schema,
+        items: &'v [Value],
+        path: &mut Path<'v>,
+        depth: usize,
+    ) -> Result<(), String> {
         check_count(items.len(), schema.item_count, "items")?;
         if schema.unique {
-            self.step(items.len().saturating_mul(items.len()) / 8)?;
-            if items.iter().enumerate().any(|(index, item)| items[..index].iter().any(|other| same(other, item))) {
-                return Err("its items must differ from each other".into());
-            }
+            self.check_unique(items)?;
         }
-        if let Some(of) = schema.items {
-            for (index, item) in items.iter().enumerate() {
-                path.push(index.to_string());
-                self.value(of, item, path, depth + 1)?;
-                path.pop();
+        let rare = schema.rare.as_deref();
+        let prefix = rare.map_or(&[][..], |rare| &rare.prefix_items);
+        for (index, item) in items.iter().enumerate() {
+            let Some(of) = prefix.get(index).copied().or(schema.items) else { break };
+            path.push(Part::Index(index));
+            self.value(of, item, path, depth + 1)?;
+            path.pop();
+        }
+        if let Some((of, least, most)) = rare.and_then(|rare| rare.contains) {
+            let mut count = 0;
+            for item in items {
+                count += self.fitting(&[of], item, 1, depth)? as u64;
+            }
+            if count < least || most.is_some_and(|most| count > most) {
+                return Err("it has too few or too many items of the form that it must have".into());
             }
         }
         Ok(())
     }
 
-    fn properties(
+    fn check_unique(&mut self, items: &[Value]) -> Result<(), String> {
+        let (random, mut seen) = (RandomState::new(), std::collections::HashSet::new());
+        for item in items {
+            let mut hasher = random.build_hasher();
+            let size = digest(item, &mut hasher);
+            self.step(size)?;
+            if !seen.insert(hasher.finish()) {
+                return Err("its items must differ from each other".into());
+            }
+        }
+        Ok(())
+    }
+
+    fn properties<'v>(
         &mut self,
         schema: &Schema,
-        map: &serde_json::Map<String, Value>,
-        path: &mut Path,
+        map: &'v Map,
+        path: &mut Path<'v>,
         depth: usize,
     ) -> Result<(), String> {
         check_count(map.len(), schema.property_count, "properties")?;
         self.step(schema.required.len())?;
-        if let Some(missing) = schema.required.iter().find(|name| !map.contains_key(*name)) {
-            return Err(format!("`{missing}` is missing"));
+        for name in &schema.required {
+            if !map.contains_key(name) && !self.is_left_out(schema, name) {
+                return Err(format!("`{}` is missing", shown(name)));
+            }
         }
-        for (name, value) in map {
-            let of = match (schema.properties.get(name), schema.additional) {
-                (Some(id), _) => *id,
-                (None, Additional::Of(id)) => id,
-                (None, Additional::Any) => continue,
-                (None, Additional::None) => {
-                    return Err(format!("`{}` is not expected", name.chars().take(64).collect::<String>()))
-                },
-            };
-            path.push(name.chars().take(64).collect());
-            self.value(of, value, path, depth + 1)?;
-            path.pop();
+        let rare = schema.rare.as_deref();
+        let by_pattern = rare.map_or(&[][..], |rare| &rare.pattern_properties);
+        if schema.properties.is_empty() && schema.additional == Additional::Any && by_pattern.is_empty() {
+            self.step(1)?;
+        } else {
+            for (name, value) in map {
+                self.step(1 + name.len() / TEXT_PER_STEP)?;
+                path.push(Part::Name(name));
+                let mut known = false;
+                if let Some(id) = schema.properties.get(name) {
+                    known = true;
+                    self.value(*id, value, path, depth + 1)?;
+                }
+                for (pattern, id) in by_pattern {
+                    self.step(pattern.cost(name.len()))?;
+                    if pattern.is_match(name) {
+                        known = true;
+                        self.value(*id, value, path, depth + 1)?;
+                    }
+                }
+                match schema.additional {
+                    Additional::Of(id) if !known => self.value(id, value, path, depth + 1)?,
+                    Additional::None if !known => {
+                        path.pop();
+                        return Err(format!("`{}` is not expected", shown(name)));
+                    },
+                    _ => {},
+                }
+                path.pop();
+            }
+        }
+        match rare {
+            Some(rare) => self.dependent(rare, map, depth),
+            None => Ok(()),
+        }
+    }
+
+    fn dependent(&mut self, rare: &Rare, map: &Map, depth: usize) -> Result<(), String> {
+        if let Some(of) = rare.property_names {
+            for name in map.keys() {
+                let name = Value::String(name.clone());
+                self.step(1)?;
+                if self.fitting(&[of], &name, 1, depth)? == 0 {
+                    return Err("the name of a property is not one of those allowed".into());
+                }
+            }
+        }
+        for (name, others) in &rare.dependent_required {
+            self.step(1 + others.len())?;
+            if !map.contains_key(name) {
+                continue;
+            }
+            if let Some(missing) = others.iter().find(|other| !map.contains_key(*other)) {
+                return Err(format!("`{}` is missing beside `{}`", shown(missing), shown(name)));
+            }
         }
         Ok(())
     }
+
+    /// Whether a property that is required need not be there: a request has none that are `readOnly`, an answer none that are
+    /// `writeOnly`.
+    fn is_left_out(&self, schema: &Schema, name: &str) -> bool {
+        let Some(id) = schema.properties.get(name) else { return false };
+        let of = self.schemas.get(*id);
+        match self.direction {
+            Direction::Request => of.read_only,
+            Direction::Response => of.write_only,
+        }
+    }
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(NAME_SHOWN).collect()
 }
 
 /// JSON has one kind of number: 1 and 1.0 are the same.
-fn same(a: &Value, b: &Value) -> bool {
+pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(x), Value::Number(y)) => x == y || x.as_f64() == y.as_f64(),
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same(x, y)),
+        (Value::Object(x), Value::Object(y)) => {
+            x.len() == y.len() && x.iter().all(|(name, x)| y.get(name).is_some_and(|y| same(x, y)))
+        },
         _ => a == b,
     }
+}
+
+/// Steps that reading a value takes.
+pub(super) fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 1 + text.len() / TEXT_PER_STEP,
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Object(map) => {
+            1 + map.iter().map(|(name, value)| 1 + name.len() / TEXT_PER_STEP + size(value)).sum::<usize>()
+        },
+        _ => 1,
+    }
+}
+
+/// Hashes a value so that equal ones have equal hashes; answers the steps that this took.
+fn digest(value: &Value, hasher: &mut impl Hasher) -> usize {
+    match value {
+        Value::Null => hasher.write_u8(0),
+        Value::Bool(flag) => (1u8, flag).hash(hasher),
+        Value::Number(number) => (2u8, number.as_f64().unwrap_or(f64::NAN).to_bits()).hash(hasher),
+        Value::String(text) => (3u8, text).hash(hasher),
+        Value::Array(items) => {
+            (4u8, items.len()).hash(hasher);
+            return 1 + items.iter().map(|item| digest(item, hasher)).sum::<usize>();
+        },
+        Value::Object(map) => {
+            (5u8, map.len()).hash(hasher);
+            // In the order of the names, whatever the order of the map.
+            let mut names: Vec<&String> = map.keys().collect();
+            names.sort_unstable();
+            let mut steps = 1;
+            for name in names {
+                name.hash(hasher);
+                steps += 1 + name.len() / TEXT_PER_STEP + map.get(name).map_or(0, |value| digest(value, hasher));
+            }
+            return steps;
+        },
+    }
+    size(value)
 }
 
 fn check_type(types: Types, value: &Value) -> Result<(), String> {
@@ -218,23 +425,13 @@ fn check_number(schema: &Schema, number: f64) -> Result<(), String> {
             return Err(format!("it must be {} {most}", if exclusive { "less than" } else { "at most" }));
         }
     }
-    if let Some(step) = schema.multiple_of {
+    if let Some(step) = schema.rare.as_ref().and_then(|rare| rare.multiple_of) {
         let quotient = number / step;
         if (quotient - quotient.round()).abs() > 1e-9 * quotient.abs().max(1.0) {
             return Err(format!("it must be a multiple of {step}"));
         }
     }
     Ok(())
-}
-
-fn check_text(schema: &Schema, text: &str) -> Result<(), String> {
-    if schema.length != (None, None) {
-        check_count(text.chars().count(), schema.length, "characters")?;
-    }
-    match &schema.pattern {
-        Some(pattern) if !pattern.is_match(text) => Err(format!("it must match {}", pattern.as_str())),
-        _ => Ok(()),
-    }
 }
 
 fn check_count(count: usize, (least, most): (Option<u64>, Option<u64>), what: &str) -> Result<(), String> {

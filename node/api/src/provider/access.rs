@@ -2,12 +2,7 @@
 
 //! Who calls: sessions, and the vouchers that pay for them.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use cairn_client::chain::marketplace::Subscription;
 use hyper::{HeaderMap, Response};
@@ -20,21 +15,10 @@ use crate::{
     wire::{self, HeaderError, Token, Wanted, CLOCK_SKEW_MS},
 };
 
-/// Sessions at the same time.
-const SESSIONS_MAX: usize = 100_000;
 /// How long it is believed what finalized state says of a consumer's plan, and of a signer that uses one.
 const PLAN_TTL: Duration = Duration::from_secs(12);
 /// Whoever has no credit left may just have bought a plan: that is asked at most this often.
 const PLAN_ASKED: Duration = Duration::from_secs(3);
-/// A session that nobody used for this long makes room for another.
-const IDLE_MAX: Duration = Duration::from_secs(600);
-/// Openings and vouchers that one address may have refused in [`DOOR_PERIOD`]: each costs a signature's check, or a question
-/// to the chain.
-const REFUSED_MAX: u32 = 60;
-const DOOR_PERIOD: Duration = Duration::from_secs(10);
-/// Addresses that are remembered.
-const DOORS_MAX: usize = 10_000;
-
 /// Who calls.
 #[derive(Clone)]
 pub(super) struct Caller {
@@ -48,60 +32,6 @@ impl Caller {
     /// The account as this caller may see it: a user sees its badge, and nothing of the consumer's.
     pub fn shown(&self) -> Option<&Account> {
         self.badge.is_none().then_some(&*self.account)
-    }
-}
-
-struct Session {
-    caller: Caller,
-    used: Mutex<Instant>,
-}
-
-/// All sessions.
-#[derive(Default)]
-pub(super) struct Sessions {
-    open: RwLock<HashMap<Token, Session>>,
-    doors: Mutex<HashMap<IpAddr, (Instant, u32)>>,
-}
-
-impl Sessions {
-    fn get(&self, token: &Token) -> Option<Caller> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let session = open.get(token)?;
-        *session.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        Some(session.caller.clone())
-    }
-
-    fn insert(&self, token: Token, caller: Caller) -> Result<(), Refusal> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= SESSIONS_MAX {
-            open.retain(|_, session| session.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < IDLE_MAX);
-        }
-        if open.len() >= SESSIONS_MAX {
-            return Err(Refusal::Busy);
-        }
-        open.insert(token, Session { caller, used: Mutex::new(Instant::now()) });
-        Ok(())
-    }
-
-    /// Whether an address was refused too often lately.
-    fn is_shut(&self, from: IpAddr) -> bool {
-        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.get(&from).is_some_and(|(since, count)| since.elapsed() < DOOR_PERIOD && *count >= REFUSED_MAX)
-    }
-
-    fn refused(&self, from: IpAddr) {
-        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        if doors.len() >= DOORS_MAX {
-            doors.retain(|_, (since, _)| since.elapsed() < DOOR_PERIOD);
-        }
-        if doors.len() >= DOORS_MAX && !doors.contains_key(&from) {
-            return;
-        }
-        let door = doors.entry(from).or_insert((Instant::now(), 0));
-        if door.0.elapsed() >= DOOR_PERIOD {
-            *door = (Instant::now(), 0);
-        }
-        door.1 += 1;
     }
 }
 
@@ -138,6 +68,7 @@ impl Provider {
             (Some(caller), _) => caller,
             (None, None) => return Err(Refused::NoSession),
             (None, Some(opening)) => {
+                self.sessions.opened(from.ip());
                 let badge = headers.get(wire::BADGE).map(|badge| badge.as_bytes());
                 self.open(&token, opening.as_bytes(), badge).await.map_err(count)?
             },
@@ -177,6 +108,7 @@ impl Provider {
                 badge.signer
             },
         };
+        let badge_user = badge.is_some().then_some(opening.signer);
         let who = Who { consumer: opening.consumer, signer, epoch: opening.epoch };
         let standing = self.standing(who).await.map_err(refuse)?;
         check_standing(&standing, who.epoch, now_ms()).map_err(refuse)?;
@@ -189,7 +121,7 @@ impl Provider {
             Some((badge, _)) => Some(Arc::new(self.ledger.badge(who, badge).map_err(refuse)?)),
         };
         let caller = Caller { account, badge };
-        self.sessions.insert(*token, caller.clone()).map_err(refuse)?;
+        self.sessions.insert(*token, caller.clone(), badge_user).map_err(refuse)?;
         self.metrics.sessions.add();
         Ok(caller)
     }
@@ -215,11 +147,15 @@ impl Provider {
             return Err(refuse(Refusal::Other(what)));
         }
         let standing = self.standing(who).await.map_err(refuse)?;
-        let mut paid = self.ledger.pay(account, &voucher, &signature, &standing, now_ms()).await;
-        // What was redeemed or deposited since the state was read may make it good.
+        let mut paid = self.ledger.pay(account, &voucher, &signature, &standing, None, now_ms()).await;
+        // What was redeemed or deposited since the state was read may make it good, or a balance beyond the signer's own cap.
         if let Err(Refusal::NotBacked { .. }) = paid {
             let standing = self.fresh_standing(who).await.map_err(refuse)?;
-            paid = self.ledger.pay(account, &voucher, &signature, &standing, now_ms()).await;
+            let balance = self.market.balance(who.consumer).await.map_err(|error| {
+                tracing::warn!(%error, "a balance can't be looked up");
+                refuse(Refusal::Chain)
+            })?;
+            paid = self.ledger.pay(account, &voucher, &signature, &standing, Some(balance), now_ms()).await;
         }
         paid.map_err(refuse)?;
         self.metrics.vouchers.add();
@@ -273,11 +209,11 @@ impl Provider {
             Refused::NoSession => {
                 self.metrics.offers.add();
                 let offer = self.offer(Wanted::Session, "open a session and pay ahead".into(), units, None);
-                super::json(hyper::StatusCode::PAYMENT_REQUIRED, &offer)
+                super::refused(super::json(hyper::StatusCode::PAYMENT_REQUIRED, &offer))
             },
-            Refused::Header(error) => super::error(hyper::StatusCode::BAD_REQUEST, &error.to_string()),
+            Refused::Header(error) => super::refused(super::error(hyper::StatusCode::BAD_REQUEST, &error.to_string())),
             Refused::Payment(refusal, account) => self.refuse(&refusal, units, account.as_deref()),
-            Refused::Shut => self.refuse(&Refusal::Rate { per_second: REFUSED_MAX / 10 }, units, None),
+            Refused::Shut => self.refuse(&Refusal::Door, units, None),
         }
     }
 }

@@ -2,27 +2,27 @@
 
 //! A call that is paid for, to the upstream and back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{
     body::{Body as _, Incoming},
-    header::{HeaderValue, CONTENT_LENGTH},
+    header::{HeaderValue, CONTENT_LENGTH, LOCATION},
     http::request::Parts,
     Request, Response, StatusCode,
 };
 
-use super::{access::Caller, error, request_error, Provider};
+use super::{access::Caller, error, refused, request_error, Provider};
 use crate::{
-    http::{collect, content_length, content_type, strip, Body, CollectError},
+    http::{
+        collect, collect_for, content_length, content_type, has_one_type, strip, strip_request, Base, Body,
+        CollectError,
+    },
     ledger::{By, Charge, Refusal},
     market::now_ms,
-    openapi::Operation,
-    wire::{self, SignedAnswer},
+    openapi::{in_turn, Operation, Violation},
+    wire::{self, SignedAnswer, SIGNED_BYTES_MAX, SIGN_PATIENCE},
 };
-
-/// Longest response that is signed. Longer ones pass as they come, unsigned.
-const SIGNED_BYTES_MAX: usize = 1 << 20;
 
 /// Charges for a call that its consumer left in the middle.
 struct Under<'a> {
@@ -74,18 +74,23 @@ impl Provider {
             },
             _ => None,
         };
+        // An answer that comes after the consumer has given up is not passed on by it, so it is not charged for.
+        let patience = patience(&parts.headers)
+            .map_or(self.config.upstream_timeout, |patience| patience.min(self.config.upstream_timeout));
         strip(&mut parts.headers);
+        strip_request(&mut parts.headers, self.document.asks_authorization());
         let Ok(uri) = self.config.upstream.target(&target) else {
             under.settle(false);
-            return error(StatusCode::BAD_REQUEST, "this is no path");
+            return refused(error(StatusCode::BAD_REQUEST, "this is no path"));
         };
         if let Body::Whole(Some(bytes)) = &body {
             parts.headers.insert(CONTENT_LENGTH, bytes.len().into());
         }
+        parts.headers.insert(wire::CONSUMER, caller.account.named().clone());
         parts.uri = uri;
         parts.version = hyper::Version::HTTP_11;
         let started = Instant::now();
-        let sent = self.config.upstream.send(Request::from_parts(parts, body), self.config.upstream_timeout).await;
+        let sent = self.config.upstream.send(Request::from_parts(parts, body), patience).await;
         let took = started.elapsed();
         self.metrics.upstream.observe(took);
         let mut response = match sent {
@@ -93,32 +98,36 @@ impl Provider {
             Err(reason) => {
                 under.settle(false);
                 self.metrics.upstream_failed.add();
-                tracing::debug!(%reason, "the upstream gave no answer");
-                return error(StatusCode::BAD_GATEWAY, "the provider's server gave no answer; this call costs nothing");
+                self.sample.upstream_failed(&reason.to_string());
+                let text = "the provider's server gave no answer in time; this call costs nothing";
+                return refused(error(StatusCode::BAD_GATEWAY, text));
             },
         };
         strip(response.headers_mut());
-        let failed = response.status().is_server_error();
+        keep_within(response.headers_mut(), self.config.upstream.base());
+        let status = response.status();
+        let failed = status.is_server_error();
+        let charged = !failed && status != StatusCode::TOO_MANY_REQUESTS;
         let (mut head, incoming) = response.into_parts();
         let body = match request_hash {
-            Some(request_hash) if !failed => {
+            Some(request_hash) if charged && wire::is_signed(&head.headers) => {
                 match self.sign(operation, &mut head, incoming, request_hash, took.as_millis()).await {
                     Ok(body) => body,
                     Err(()) => {
                         under.settle(false);
                         self.metrics.upstream_failed.add();
-                        return error(
-                            StatusCode::BAD_GATEWAY,
-                            "the provider's server broke off; this call costs nothing",
-                        );
+                        self.sample.upstream_failed("it broke off in the middle of an answer");
+                        let text = "the provider's server broke off; this call costs nothing";
+                        return refused(error(StatusCode::BAD_GATEWAY, text));
                     },
                 }
             },
             _ => Body::Passing(incoming, None),
         };
-        under.settle(!failed);
+        under.settle(charged);
         if failed {
             self.metrics.upstream_failed.add();
+            self.sample.upstream_failed(status.as_str());
         }
         match &caller.badge {
             Some(badge) => drop(head.headers.insert(wire::BADGE_LEFT, text(&badge.left().to_string()))),
@@ -167,13 +176,17 @@ impl Provider {
         };
         let kind = content_type(&parts.headers);
         let has_body = !body.is_end_stream();
+        if has_body && !has_one_type(&parts.headers) {
+            let two = Violation::new("content-type", "there are two of them");
+            return Err(invalid(request_error(&two.into())));
+        }
         let schema = self.document.body_schema(operation, kind, has_body);
         let schema = schema.map_err(|reason| invalid(request_error(&reason)))?;
         if !has_body {
             return Ok(Body::empty());
         }
         let most = self.config.body_bytes_max;
-        let too_big = || error(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body may have {most} bytes"));
+        let too_big = || refused(error(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body may have {most} bytes")));
         let length = content_length(&parts.headers);
         if length.is_some_and(|length| length > most as u64) {
             return Err(invalid(too_big()));
@@ -185,11 +198,14 @@ impl Provider {
         let bytes = collect(body, most).await.map_err(|reason| {
             invalid(match reason {
                 CollectError::TooBig(..) => too_big(),
-                other => error(StatusCode::BAD_REQUEST, &other.to_string()),
+                other => refused(error(StatusCode::BAD_REQUEST, &other.to_string())),
             })
         })?;
         if let Some(schema) = schema {
-            self.document.check_body(schema, &bytes).map_err(|reason| invalid(request_error(&reason.into())))?;
+            let (document, kind, checked) = (self.document.clone(), kind.map(String::from), bytes.clone());
+            let fits =
+                in_turn(bytes.len(), move |effort| document.check_body(schema, kind.as_deref(), &checked, effort));
+            fits.await.map_err(|reason| invalid(request_error(&reason.into())))?;
         }
         Ok(Body::Whole(Some(bytes)))
     }
@@ -202,9 +218,12 @@ impl Provider {
         request: [u8; 32],
         latency_ms: u128,
     ) -> Result<Body, ()> {
-        let bytes: Bytes = match collect(body, SIGNED_BYTES_MAX).await {
+        let bytes: Bytes = match collect_for(body, SIGNED_BYTES_MAX, SIGN_PATIENCE).await {
             Ok(bytes) => bytes,
-            Err(CollectError::TooBig(first, rest)) => return Ok(Body::Resumed(Some(first), rest)),
+            // What is long, or slow, passes unsigned.
+            Err(CollectError::TooBig(first, rest) | CollectError::Slow(first, rest)) => {
+                return Ok(Body::Resumed(Some(first), rest));
+            },
             Err(_) => return Err(()),
         };
         let response = wire::response_hash(head.status.as_u16(), content_type(&head.headers), &bytes);
@@ -221,11 +240,100 @@ impl Provider {
             head.headers.insert(wire::ANSWER, value);
         }
         self.metrics.signed.add();
+        self.look_at_own(operation, head, &bytes);
         Ok(Body::whole(bytes))
+    }
+
+    /// Holds some of the own answers against the document: consumers do, and go elsewhere without a word.
+    fn look_at_own(&self, operation: &Operation, head: &hyper::http::response::Parts, body: &Bytes) {
+        if !head.status.is_success() || !self.sample.is_due(body.len()) {
+            return;
+        }
+        let fits = self.document.check_response(
+            operation,
+            head.status.as_u16(),
+            content_type(&head.headers),
+            Some(body),
+            crate::openapi::Effort::Quick,
+        );
+        if let Err(violation) = fits {
+            if !violation.unchecked {
+                self.metrics.unfit.add();
+                self.sample.unfit(operation, &violation);
+            }
+        }
+    }
+}
+
+/// How long the consumer waits for an answer.
+fn patience(headers: &hyper::HeaderMap) -> Option<Duration> {
+    headers.get(wire::PATIENCE)?.to_str().ok()?.parse().ok().map(Duration::from_millis)
+}
+
+/// Tells where the server behind redirects to as consumers see it: below the base URL. Its own address is nobody's business.
+fn keep_within(headers: &mut hyper::HeaderMap, upstream: &Base) {
+    let Some(place) = headers.get(LOCATION).and_then(|place| place.to_str().ok()) else { return };
+    let base = upstream.to_string();
+    let own = Base { path: String::new(), ..upstream.clone() }.to_string();
+    let below = |path: &str| path.is_empty() || path.starts_with(['/', '?']);
+    let kept = if let Some(path) = place.strip_prefix(&base).filter(|path| below(path)) {
+        Some(path.to_string())
+    } else if let Some(path) = place.strip_prefix(&upstream.path).filter(|path| place.starts_with('/') && below(path)) {
+        Some(path.to_string())
+    } else if place.starts_with(&own) || (place.starts_with('/') && !place.starts_with("//")) {
+        // On that server, and not a part of what is sold.
+        headers.remove(LOCATION);
+        return;
+    } else {
+        None
+    };
+    if let Some(path) = kept {
+        let path = if path.starts_with('/') { path } else { format!("/{path}") };
+        if let Ok(path) = HeaderValue::from_str(&path) {
+            headers.insert(LOCATION, path);
+        }
     }
 }
 
 /// Digits and spaces: nothing that can't be a header.
 fn text(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static("0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_of_the_server_behind_are_told_as_consumers_see_them() {
+        let base = Base::parse("http://127.0.0.1:8080/v1").expect("valid");
+        let told = |place: &str| {
+            let mut headers = hyper::HeaderMap::new();
+            headers.insert(LOCATION, place.parse().expect("a value"));
+            keep_within(&mut headers, &base);
+            headers.get(LOCATION).map(|place| place.to_str().expect("text").to_string())
+        };
+        for (place, seen) in [
+            ("http://127.0.0.1:8080/v1/pets/1?a=b", Some("/pets/1?a=b")),
+            ("http://127.0.0.1:8080/v1", Some("/")),
+            ("/v1/pets", Some("/pets")),
+            ("http://127.0.0.1:8080/admin", None),
+            ("http://127.0.0.1:8080/v10/x", None),
+            ("/admin", None),
+            ("https://elsewhere.example/x", Some("https://elsewhere.example/x")),
+            ("next", Some("next")),
+        ] {
+            assert_eq!(told(place).as_deref(), seen, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_consumers_patience_is_read() {
+        let mut headers = hyper::HeaderMap::new();
+        assert_eq!(patience(&headers), None);
+        headers.insert(wire::PATIENCE, "1500".parse().expect("a value"));
+        assert_eq!(patience(&headers), Some(Duration::from_millis(1500)));
+        headers.insert(wire::PATIENCE, "soon".parse().expect("a value"));
+        assert_eq!(patience(&headers), None);
+    }
 }

@@ -26,6 +26,7 @@ pub struct Counts {
     pub(super) upstream_failed: Counter,
     pub(super) plan_calls: Counter,
     pub(super) signed: Counter,
+    pub(super) unfit: Counter,
     pub(super) redemptions: Counter,
     pub(super) redemptions_failed: Counter,
     pub(super) whole: Histogram,
@@ -67,6 +68,12 @@ impl Counts {
             )
             .number("cairn_api_plan_calls_total", "counter", "Calls that a plan paid for", self.plan_calls.get())
             .number("cairn_api_signed_total", "counter", "Answers signed", self.signed.get())
+            .number(
+                "cairn_api_unfit_total",
+                "counter",
+                "Own answers, of those looked at, that the document doesn't allow: consumers refuse them",
+                self.unfit.get(),
+            )
             .number("cairn_api_redemptions_total", "counter", "Vouchers redeemed", self.redemptions.get())
             .number(
                 "cairn_api_redemptions_failed_total",

@@ -13,6 +13,11 @@ use cairn_client::Error;
 use super::Provider;
 use crate::ledger::{Account, Counts, Who};
 
+/// A signer that closes within this time is redeemed whatever else, in milliseconds.
+const CLOSING_MS: u64 = 15 * 60_000;
+/// Refusals after which a signer's vouchers are never paid.
+const PAYS_NO_MORE: [&str; 3] = ["Marketplace::SignerClosed", "Marketplace::NoSuchSigner", "Marketplace::WrongEpoch"];
+
 /// When a voucher is redeemed. Money in plancks.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -49,7 +54,7 @@ impl Provider {
             let _ = tokio::time::timeout(policy.every, self.redeem_now.notified()).await;
             for consumer in self.ledger.accounts() {
                 let counts = consumer.counts();
-                if counts.due() == 0 {
+                if counts.due() == 0 || consumer.is_closed() {
                     since.remove(&consumer.who());
                     continue;
                 }
@@ -98,10 +103,17 @@ impl Provider {
                 self.look(consumer).await;
                 return Ok(true);
             },
+            Err(Error::Refused(refusal)) if PAYS_NO_MORE.contains(&refusal.code.as_str()) => {
+                tracing::warn!(reason = %refusal.reason, plancks = counts.due(), "a voucher can't be redeemed any more");
+                consumer.close();
+                return Ok(true);
+            },
             Err(error) => return Err(error),
         };
         let fee = self.market.redeem_cost(&account.id(), &tried).await?;
-        let exposed = counts.spent.saturating_sub(counts.redeemed) > self.config.exposure_max / 2;
+        // All signers of a consumer together; and one that is about to close is redeemed while it pays.
+        let exposed = consumer.tab().exposed() > self.config.exposure_max / 2
+            || consumer.closes_within(CLOSING_MS, crate::market::now_ms());
         let amount: u128 = tried.read()?;
         if !worth_it(policy, amount, fee, waited, exposed) {
             return Ok(false);

@@ -6,7 +6,9 @@ mod badge;
 mod call;
 mod earnings;
 mod fund;
+mod help;
 mod list;
+mod manage;
 mod place;
 mod proxy;
 mod publish;
@@ -17,6 +19,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
+use self::help::{API_HELP, BADGE_HELP, CALL_HELP, FUND_HELP, PLANS_HELP, PROXY_HELP, REPORT_HELP, SERVE_HELP};
 use crate::{context::Context, failure::Result, output::Report};
 
 /// The marketplace of APIs.
@@ -28,6 +31,17 @@ pub enum Command {
     Serve(Box<Serve>),
     /// List an API in the marketplace, or change its listing, without serving it
     Publish(Box<Publish>),
+    /// Look at an OpenAPI document: which operations can be sold, and why the others can't
+    #[command(
+        after_help = "Examples:\n  cairn api check weather.yaml\n  cairn api check big.json --only getUser --only 'GET /users'"
+    )]
+    Check {
+        /// The document (OpenAPI 3.0 or 3.1), in YAML or JSON
+        file: PathBuf,
+        /// Only operations of these names
+        #[arg(long, value_name = "OPERATION")]
+        only: Vec<String>,
+    },
     /// List what is offered
     #[command(after_help = "Examples:\n  cairn api list\n  cairn api list --name weather --json")]
     List {
@@ -50,6 +64,50 @@ pub enum Command {
     /// Give programs on this machine a base URL for every API of the marketplace
     #[command(after_help = PROXY_HELP)]
     Proxy(Box<Proxy>),
+    /// Print the base URL of an API at this machine's proxy, with the token that lets programs in
+    #[command(after_help = "Examples:\n  curl \"$(cairn api url weather --account alice)/now?city=Zurich\"")]
+    Url {
+        /// Name of the API; without it, the proxy's own page
+        name: Option<String>,
+        /// Where the proxy listens
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9970")]
+        proxy: SocketAddr,
+        #[command(flatten)]
+        place: PlaceArgs,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Tell consumers not to call an API for now
+    Pause {
+        /// Number of the API
+        api: u32,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Take calls of an API again
+    Resume {
+        /// Number of the API
+        api: u32,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// End an API for good; its bond can be taken back after the thaw
+    #[command(
+        after_help = "Examples:\n  cairn api retire 0 --account bob\n  cairn api bond 0 --account bob      # after the thaw"
+    )]
+    Retire {
+        /// Number of the API
+        api: u32,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Take the bond of a retired API back
+    Bond {
+        /// Number of the API
+        api: u32,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
     /// Deposit coins that pay for calls, and let this machine spend them: up to a cap, until a time
     #[command(after_help = FUND_HELP)]
     Fund(Box<Fund>),
@@ -102,9 +160,12 @@ pub enum Command {
     Earnings {
         /// Number of the API
         api: u32,
-        /// Redeem all that is due and more than its fee
+        /// Redeem all that is due and more than its fee, and collect what plans have earned
         #[arg(long)]
         redeem: bool,
+        /// A subscriber whose plan has earned something, besides those in the books
+        #[arg(long, value_name = "ADDRESS")]
+        subscriber: Vec<String>,
         #[command(flatten)]
         place: PlaceArgs,
         #[command(flatten)]
@@ -134,6 +195,9 @@ pub struct Publish {
     /// The OpenAPI document (3.0 or 3.1), in YAML or JSON
     #[arg(long, value_name = "FILE")]
     openapi: PathBuf,
+    /// Sell only operations of these names [default: all that can be sold, 64 at most]
+    #[arg(long, value_name = "OPERATION")]
+    only: Vec<String>,
     /// Name in the marketplace: a-z, 0-9, `-` and `.` [default: made of the document's title]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -249,6 +313,9 @@ pub struct Spending {
     /// Use http endpoints on other machines: whoever is on the way can read and spend what was paid ahead
     #[arg(long)]
     allow_plain: bool,
+    /// Use endpoints on this machine and in private networks: a provider may name one that is not its own
+    #[arg(long)]
+    allow_local: bool,
     #[command(flatten)]
     place: PlaceArgs,
     #[command(flatten)]
@@ -320,9 +387,12 @@ pub struct Proxy {
     /// A name of this machine by which the proxy may be called
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// A web page's origin that may call it
+    /// A web page's origin that may call it: https://page.example. The page needs the token, too
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// Let programs in that show no token: any user of this machine can spend your coins then
+    #[arg(long)]
+    without_token: bool,
     /// Serve Prometheus metrics at this address
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
@@ -345,6 +415,9 @@ pub struct Fund {
     /// Take the authorisation back instead
     #[arg(long, conflicts_with_all = ["deposit"])]
     revoke: bool,
+    /// Close the authorisation once it has ended: what was set aside for it comes back
+    #[arg(long, conflicts_with_all = ["deposit", "revoke"])]
+    close: bool,
     #[command(flatten)]
     place: PlaceArgs,
     #[command(flatten)]
@@ -359,6 +432,12 @@ pub struct Plans {
     /// Buy a period of this plan
     #[arg(long, value_name = "N")]
     subscribe: Option<u16>,
+    /// Take no more subscriptions for this plan of an own API
+    #[arg(long, value_name = "N", conflicts_with_all = ["subscribe", "add"])]
+    close: Option<u16>,
+    /// End the own subscription with the period that runs: what later ones cost comes back
+    #[arg(long, conflicts_with_all = ["subscribe", "add", "close"])]
+    cancel: bool,
     /// Offer a plan of this name
     #[arg(long, value_name = "NAME", requires_all = ["price", "units"], conflicts_with = "subscribe")]
     add: Option<String>,
@@ -377,77 +456,6 @@ pub struct Plans {
     data: DataDir,
 }
 
-const API_HELP: &str = "\
-Whoever has an HTTP server sells calls of it with `cairn api serve`; whoever wants to call it pays ahead in small steps, and
-programs see nothing but a base URL. Prices are in CRN a unit; a call takes as many units as its operation says.
-
-Examples:
-  cairn api serve --openapi weather.yaml --upstream http://127.0.0.1:8080 --price 0.0001 --endpoint https://weather.example --account bob
-  cairn api fund --deposit 20 --cap 10 --account alice
-  cairn api call weather '/now?city=Zurich' --account alice
-  cairn api proxy --account alice    then: curl http://127.0.0.1:9970/weather/now?city=Zurich";
-
-const SERVE_HELP: &str = "\
-Lists the API, or changes its listing to what is given here, and serves until it is interrupted. Vouchers are kept on this
-disk before anything is answered for them, and redeemed when they are worth the fee. Without --endpoint, the address that
---listen names is listed, which serves this machine only.
-
-Examples:
-  cairn api serve --openapi api.yaml --upstream http://127.0.0.1:8080 --price 0.0001 --account bob
-  cairn api serve --openapi api.yaml --upstream http://127.0.0.1:8080 --price 0.0001 --listen 0.0.0.0:443 --tls-cert cert.pem \\
-    --tls-key key.pem --endpoint https://api.example --drive attic --account bob";
-
-const CALL_HELP: &str = "\
-The answer's body goes to standard output. --json shows status and headers, too. Exit code 1 for an answer of 400 and more.
-
-Examples:
-  cairn api call weather '/now?city=Zurich' --account alice
-  cairn api call translate /text -b '{\"text\": \"hello\", \"to\": \"fr\"}' --account alice
-  cairn api call weather /now --badge badge.json --key user.key";
-
-const PROXY_HELP: &str = "\
-Every API is at http://ADDRESS:PORT/NAME/path; / shows providers and what was spent. Anybody who can reach the proxy spends your
-coins, up to the caps: it listens on this machine only unless told otherwise, and refuses web pages.
-
-Examples:
-  cairn api proxy --cap-day 1 --account alice
-  curl 'http://127.0.0.1:9970/weather/now?city=Zurich'";
-
-const FUND_HELP: &str = "\
-A key is made on this machine, that may sign vouchers and do nothing else. What it may spend is the smaller of its cap and
-what was deposited.
-
-Examples:
-  cairn api fund --deposit 20 --cap 10 --days 30 --account alice
-  cairn api fund --revoke --account alice";
-
-const PLANS_HELP: &str = "\
-A plan's units are used before vouchers, in every period anew; what is left over is lost. A subscription is paid from what was
-deposited. What this machine knows to be left is what its own calls used, and what the provider said last.
-
-Examples:
-  cairn api plans 0 --add monthly --price 5 --units 100000 --days 30 --account bob
-  cairn api plans 0 --subscribe 0 --account alice
-  cairn api plans 0 --account alice";
-
-const BADGE_HELP: &str = "\
-A badge is signed by this machine's key (`cairn api fund` makes it) and costs nothing. Its user's calls use up the consumer's plan,
-and what its proxy has paid ahead to that provider, up to the badge's units. Units are a total: a second badge over 150 for a user
-that had 100 gives it 50 more. `cairn api fund --revoke` makes all badges worthless.
-
-Examples:
-  cairn api badge --new-key user.key                                      # the user, who keeps the file
-  cairn api badge --api 0 --user 0xd43593c7... --units 1000 --days 30 --out badge.json --account alice
-  cairn api call weather '/now?city=Zurich' --badge badge.json --key user.key";
-
-const REPORT_HELP: &str = "\
-The proxy compares answers of deterministic methods now and then. A provider that signs two different ones to the same request is
-avoided, and the proof is kept in `conflicts` in the proxy's --data; its log and its page at / name the file.
-
-Examples:
-  curl -s http://127.0.0.1:9970/ | jq .conflicts
-  cairn api report ~/.local/share/cairn/api/.../conflicts/api-3-a1b2c3d4e5f60718.json --account alice";
-
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
@@ -455,6 +463,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Publish(args) => publish::publish(context, &args).await.map(|published| published.report()),
         Command::List { name, place } => list::list(context, name.as_deref(), &place).await,
         Command::Show { api, place } => list::show(context, api, &place).await,
+        Command::Check { file, only } => publish::check(&file, &only),
+        Command::Url { name, proxy, place, data } => proxy::url(context, name.as_deref(), proxy, &place, &data).await,
+        Command::Pause { api, place } => manage::pause(context, api, true, &place).await,
+        Command::Resume { api, place } => manage::pause(context, api, false, &place).await,
+        Command::Retire { api, place } => manage::retire(context, api, &place).await,
+        Command::Bond { api, place } => manage::bond(context, api, &place).await,
         Command::Call(args) => call::call(context, *args).await,
         Command::Proxy(args) => proxy::proxy(context, *args).await,
         Command::Fund(args) => fund::fund(context, &args).await,
@@ -464,6 +478,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Rate { api, stars, place } => rate::rate(context, api, stars, &place).await,
         Command::Attest { api, place, data } => rate::attest(context, api, &place, &data).await,
         Command::Report { file } => rate::report(context, &file).await,
-        Command::Earnings { api, redeem, place, data } => earnings::earnings(context, api, redeem, &place, &data).await,
+        Command::Earnings { api, redeem, subscriber, place, data } => {
+            earnings::earnings(context, api, redeem, &subscriber, &place, &data).await
+        },
     }
 }

@@ -119,6 +119,26 @@ impl Marketplace {
         message("retire_api", 0, api)
     }
 
+    /// Takes the bond of a retired API back.
+    pub fn withdraw_bond(&self, api: u32) -> Message {
+        message("withdraw_bond", 0, api)
+    }
+
+    /// Takes no more subscriptions for a plan.
+    pub fn close_plan(&self, api: u32, plan: u16) -> Message {
+        message("close_plan", 0, (api, plan))
+    }
+
+    /// Ends the caller's subscription with the period that runs.
+    pub fn cancel_subscription(&self, api: u32) -> Message {
+        message("cancel_subscription", 0, api)
+    }
+
+    /// Pays the provider what a consumer's subscription has earned.
+    pub fn collect(&self, api: u32, consumer: &AccountId) -> Message {
+        message("collect", 0, (api, consumer.0))
+    }
+
     /// Adds to what pays for calls.
     pub fn deposit(&self, amount: u128) -> Message {
         message("deposit", amount, ())

@@ -7,7 +7,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use cairn_api::{
     consumer::{badges, User, UserError},
-    http::Tls,
     market::{now_ms, Market},
     wire::{read_badge_file, write_signed, Badge, BadgeFile, BADGE_KIND},
 };
@@ -109,9 +108,8 @@ pub async fn user(context: &Context, badge: &Path, key: &Path, spending: &Spendi
     })?;
     let client = context.client().await?.clone();
     let market = Arc::new(Market::open(client, AccountId(what.contract)).await?);
-    let tls = Tls::new(spending.ca.as_deref()).map_err(usage)?;
     let patience = Duration::from_secs(spending.patience.max(1));
-    User::open(market, (what, signature), found, tls, spending.allow_plain, patience).await.map_err(explain)
+    User::open(market, (what, signature), found, spending.way()?, patience).await.map_err(explain)
 }
 
 /// What a user's failure means.

@@ -4,6 +4,7 @@
 
 use std::io::{Read as _, Write as _};
 
+use base64::{engine::general_purpose::STANDARD, Engine as _};
 use bytes::Bytes;
 use cairn_api::consumer::{Call as ApiCall, CallBody, CallError};
 use http_body_util::BodyExt as _;
@@ -42,7 +43,7 @@ pub async fn call(context: &Context, args: Call) -> Result<Report> {
             let consumer = args.spending.consumer(context).await?;
             let _progress = context.output.progress("calling");
             let called = consumer.call(&args.name, call).await.map_err(explain);
-            consumer.remember();
+            consumer.stop();
             called?
         },
     };
@@ -71,8 +72,14 @@ pub async fn call(context: &Context, args: Call) -> Result<Report> {
         .iter()
         .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
         .collect();
-    let body = serde_json::from_slice(&all).unwrap_or_else(|_| json!(String::from_utf8_lossy(&all)));
-    Ok(Report::new("", json!({ "status": head.status.as_u16(), "headers": headers, "body": body })))
+    let mut shown = json!({ "status": head.status.as_u16(), "headers": headers });
+    match (serde_json::from_slice::<serde_json::Value>(&all), std::str::from_utf8(&all)) {
+        (Ok(value), _) => shown["body"] = value,
+        (_, Ok(text)) => shown["body"] = json!(text),
+        // Bytes that are no text are told as they are.
+        _ => shown["body_base64"] = json!(STANDARD.encode(&all)),
+    }
+    Ok(Report::new("", shown))
 }
 
 fn read(args: &Call) -> Result<ApiCall> {

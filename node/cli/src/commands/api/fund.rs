@@ -25,8 +25,8 @@ pub async fn fund(context: &Context, args: &Fund) -> Result<Report> {
     let token = context.token().await?;
     let place = market.place();
     let folder = args.data.folder(context, place, "consumer", &signer.account)?;
-    let key = hot_key(&folder, SIGNER_KEY, !args.revoke)?
-        .ok_or_else(|| usage("this machine has no key that could be revoked"))?
+    let key = hot_key(&folder, SIGNER_KEY, !args.revoke && !args.close)?
+        .ok_or_else(|| usage("this machine has no key that could be revoked or closed"))?
         .account_id()
         .0;
     if args.revoke {
@@ -36,6 +36,14 @@ pub async fn fund(context: &Context, args: &Fund) -> Result<Report> {
         let text =
             format!("revoked: vouchers signed before are paid for {} s more", until_ms.saturating_sub(now_ms()) / 1000);
         return Ok(done.report(&text, json!({ "pays_until_ms": until_ms })));
+    }
+    if args.close {
+        let what = "close this machine's authorisation, which has ended".to_string();
+        let message = place.close_signer(&signer.account, key);
+        let (tried, done) = send(context, &signer, &market, what, &message).await?;
+        let returned: u128 = tried.read()?;
+        let text = format!("closed; {} came back to the balance", token.format(returned));
+        return Ok(done.report(&text, json!({ "returned": token.json(returned) })));
     }
     let cap = token.parse(&args.cap)?;
     if let Some(text) = &args.deposit {

@@ -2,10 +2,11 @@
 
 //! The consumer's daemon.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use cairn_api::{
-    consumer::{budget::Caps, Config, Consumer, Gate, Local, StartError, Steps},
+    consumer::{budget::Caps, Config, Consumer, Gate, Local, ProxyToken, StartError, Steps, Way},
     http::{self, Limits, Tls},
     metrics::Metrics,
 };
@@ -15,19 +16,30 @@ use tokio::sync::watch;
 use super::{
     place::hot_key,
     serve::{listen, metrics_limits},
-    Proxy, Spending,
+    DataDir, PlaceArgs, Proxy, Spending,
 };
 use crate::{
     context::Context,
     failure::{failed, usage, usage_with_remedy, Result},
     interrupt::asked_to_end,
+    keystore::{read_text, write_new, PRIVATE},
     output::Report,
 };
 
 /// File of the key that signs vouchers.
 pub const SIGNER_KEY: &str = "signer.key";
+/// File of the token that lets programs in.
+const TOKEN_FILE: &str = "proxy.token";
+/// Bytes of that file.
+const TOKEN_LEN_MAX: u64 = 128;
 
 impl Spending {
+    /// How endpoints may be reached.
+    pub fn way(&self) -> Result<Way> {
+        let tls = Tls::new(self.ca.as_deref()).map_err(usage)?;
+        Ok(Way { tls, allow_plain: self.allow_plain, allow_local: self.allow_local })
+    }
+
     /// A proxy that spends like this.
     pub async fn consumer(&self, context: &Context) -> Result<Arc<Consumer>> {
         let market = self.place.open(context).await?;
@@ -55,8 +67,7 @@ impl Spending {
             cross_check_every: self.cross_check_every,
             attest_every: self.attest_every,
             patience: Duration::from_secs(self.patience.max(1)),
-            tls: Tls::new(self.ca.as_deref()).map_err(usage)?,
-            allow_plain: self.allow_plain,
+            way: self.way()?,
         };
         Consumer::start(market, config).await.map_err(|error| match error {
             StartError::Chain(error) => error.into(),
@@ -64,6 +75,49 @@ impl Spending {
             other => failed(other.to_string(), "stop the other process, or give another --data"),
         })
     }
+}
+
+/// The token that lets programs in: made when it is first needed, readable by this user only.
+fn proxy_token(data: &Path, make: bool) -> Result<Option<ProxyToken>> {
+    let path = data.join(TOKEN_FILE);
+    match read_text(&path, TOKEN_LEN_MAX, "a token") {
+        Ok(text) => match ProxyToken::read(&text) {
+            Some(token) => Ok(Some(token)),
+            None => Err(usage_with_remedy(
+                format!("{} holds no token", path.display()),
+                "remove the file, and the proxy makes another",
+            )),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && make => {
+            let token = ProxyToken::make().map_err(usage)?;
+            write_new(&path, format!("{}\n", token.text()).as_bytes(), PRIVATE)
+                .with_context(|| format!("can't write {}", path.display()))?;
+            Ok(Some(token))
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
+    }
+}
+
+/// Prints the base URL of an API at this machine's proxy.
+pub async fn url(
+    context: &Context,
+    name: Option<&str>,
+    proxy: SocketAddr,
+    place: &PlaceArgs,
+    data: &DataDir,
+) -> Result<Report> {
+    let market = place.marketplace(context)?;
+    let account = context.signer().await?.account;
+    let data = data.folder(context, &market, "consumer", &account)?;
+    let token = proxy_token(&data, false)?.ok_or_else(|| {
+        usage_with_remedy(
+            "there is no token of a proxy yet",
+            "start `cairn api proxy` with the same account and --data once",
+        )
+    })?;
+    let url = format!("http://{proxy}/{}/{}", token.text(), name.unwrap_or_default());
+    Ok(Report::new(url.clone(), json!({ "url": url })))
 }
 
 /// Serves programs on this machine until it is interrupted.
@@ -86,8 +140,21 @@ pub async fn proxy(context: &Context, args: Proxy) -> Result<Report> {
         },
         None => None,
     };
-    context.output.note(&format!("listening  http://{}/NAME/path", listener.local_addr()?));
-    let gate = Gate { hosts: args.allow_host, origins: args.allow_origin };
+    let token = match args.without_token {
+        true => None,
+        false => proxy_token(consumer.data(), true)?,
+    };
+    let address = listener.local_addr()?;
+    match &token {
+        Some(_) => {
+            context.output.note(&format!("token      {}", consumer.data().join(TOKEN_FILE).display()));
+            context
+                .output
+                .note(&format!("listening  http://{address}/TOKEN/NAME/path (`cairn api url NAME` prints it)"));
+        },
+        None => context.output.note(&format!("listening  http://{address}/NAME/path")),
+    }
+    let gate = Gate { hosts: args.allow_host, origins: args.allow_origin, token };
     let local = Arc::new(Local { consumer: consumer.clone(), gate });
     let serving = tokio::spawn(http::serve(listener, None, Limits::default(), local, stopping));
     let keeping_up = tokio::spawn(consumer.clone().keep_up());
@@ -99,7 +166,7 @@ pub async fn proxy(context: &Context, args: Proxy) -> Result<Report> {
     }
     keeping_up.abort();
     let _ = keeping_up.await;
-    consumer.remember();
+    consumer.stop();
     stopped?;
     Ok(Report::new("stopped", json!({ "status": "stopped", "state": consumer.status() })))
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use cairn_api::{
     market::{now_ms, Market},
-    openapi::{Document, DOCUMENT_BYTES_MAX},
+    openapi::{Document, DocumentError, DOCUMENT_BYTES_MAX},
 };
 use cairn_client::{
     chain::marketplace::{price_at, Api, Listing, Method, NewApi, Sla, Status},
@@ -25,7 +25,7 @@ use crate::{
     commands::file,
     context::{Context, Signer},
     failure::{usage, usage_with_remedy, Result},
-    output::Report,
+    output::{table, Report},
 };
 
 /// An API as it is listed now.
@@ -34,6 +34,8 @@ pub struct Published {
     pub api: u32,
     /// Its name.
     pub name: String,
+    /// The operations that are sold.
+    pub operations: Vec<String>,
     /// The document.
     pub document: Bytes,
     /// Signs answers.
@@ -65,9 +67,14 @@ pub async fn publish(context: &Context, args: &Publish) -> Result<Published> {
     let signer = context.signer().await?;
     let token = context.token().await?;
     let bytes = read_document(&args.openapi)?;
-    let document = Document::read(&bytes).map_err(|error| {
-        usage_with_remedy(format!("{}: {error}", args.openapi.display()), "correct the document, and try again")
-    })?;
+    let document = read_selected(&args.openapi, &bytes, &args.only)?;
+    if !document.left_out().is_empty() {
+        context.output.warn(&format!(
+            "{} of the document's operations are not sold; `cairn api check {}` says why",
+            document.left_out().len(),
+            args.openapi.display()
+        ));
+    }
     let name = match &args.name {
         Some(name) => name.clone(),
         None => name_of(document.title())?,
@@ -98,6 +105,7 @@ pub async fn publish(context: &Context, args: &Publish) -> Result<Published> {
         cairn_api::http::Base::parse(endpoint).map_err(usage)?;
     }
     let methods: Vec<Method> = document.operations().iter().map(method).collect();
+    let operations = methods.iter().map(|method| method.name.clone()).collect();
     let mut done = Vec::new();
     let api = match before {
         None => {
@@ -118,7 +126,69 @@ pub async fn publish(context: &Context, args: &Publish) -> Result<Published> {
             api
         },
     };
-    Ok(Published { api, name, document: bytes, answer_key, signer, folder, market, done })
+    Ok(Published { api, name, operations, document: bytes, answer_key, signer, folder, market, done })
+}
+
+/// The document, with the operations that are to be sold.
+fn read_selected(path: &std::path::Path, bytes: &[u8], only: &[String]) -> Result<Document> {
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+    let document = Document::read_selected(bytes, wanted).map_err(|error| {
+        let remedy = format!("`cairn api check {}` lists all that is wrong; correct it, and try again", path.display());
+        usage_with_remedy(format!("{}: {error}", path.display()), remedy)
+    })?;
+    let is_there = |name: &String| {
+        let sold = document.operations().iter().any(|operation| operation.name == *name);
+        sold || document.left_out().iter().any(|left| left.name == *name)
+    };
+    match only.iter().find(|name| !is_there(name)) {
+        Some(missing) => Err(usage_with_remedy(
+            format!("{} has no operation called `{missing}`", path.display()),
+            format!("`cairn api check {}` lists their names", path.display()),
+        )),
+        None => Ok(document),
+    }
+}
+
+/// Shows what of a document can be sold, and why the rest can't.
+pub fn check(path: &std::path::Path, only: &[String]) -> Result<Report> {
+    let bytes = read_document(path)?;
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+    let (operations, left_out) = match Document::read_selected(&bytes, wanted) {
+        Ok(document) => (document.operations().to_vec(), document.left_out().to_vec()),
+        Err(DocumentError::NothingLeft(left_out)) => (Vec::new(), left_out),
+        Err(error) => return Err(usage(format!("{}: {error}", path.display()))),
+    };
+    let rows: Vec<Vec<String>> = operations
+        .iter()
+        .map(|operation| {
+            vec![
+                operation.name.clone(),
+                operation.units.to_string(),
+                format!("{} {}", operation.method, operation.path),
+            ]
+        })
+        .collect();
+    let reasons: Vec<Vec<String>> =
+        left_out.iter().map(|left| vec![left.name.clone(), left.reason.clone(), left.at.clone()]).collect();
+    let mut text = format!("{} operations can be sold, {} can't\n", operations.len(), left_out.len());
+    if !rows.is_empty() {
+        text = format!("{text}\n{}", table(&["operation", "units", "path"], &rows));
+    }
+    if !reasons.is_empty() {
+        text = format!("{text}\n{}", table(&["left out", "why", "where"], &reasons));
+    }
+    let json = json!({
+        "operations": operations.iter().map(|operation| json!({
+            "name": operation.name, "units": operation.units, "method": operation.method, "path": operation.path,
+            "deterministic": operation.deterministic,
+        })).collect::<Vec<_>>(),
+        "left_out": left_out.iter().map(|left| json!({ "name": left.name, "reason": left.reason, "at": left.at })).collect::<Vec<_>>(),
+    });
+    if operations.is_empty() {
+        let reason = format!("{}: none of the document's {} operations can be sold", path.display(), left_out.len());
+        return Err(usage_with_remedy(reason, text));
+    }
+    Ok(Report::new(text, json))
 }
 
 struct Wanted<'a> {
@@ -230,6 +300,7 @@ fn name_of(title: &str) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
     let words: Vec<_> = title.split(|c| !plain(c)).filter(|word| !word.is_empty()).collect();
     let name: String = words.join("-").to_ascii_lowercase().chars().take(64).collect();
+    let name = name.trim_matches(['-', '.']).to_string();
     if name.is_empty() {
         return Err(usage_with_remedy("the document's title makes no name", "give --name"));
     }
@@ -244,6 +315,7 @@ mod tests {
     fn titles_make_names() {
         assert_eq!(name_of("Weather, now!").expect("a name"), "weather-now");
         assert_eq!(name_of("API v1.2").expect("a name"), "api-v1.2");
-        assert!(name_of("天気").is_err());
+        assert_eq!(name_of("Acme Inc.").expect("a name"), "acme-inc");
+        assert!(name_of("天気").is_err() && name_of("...").is_err());
     }
 }

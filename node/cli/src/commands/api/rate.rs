@@ -21,6 +21,7 @@ use cairn_client::{
 use serde_json::{json, Value};
 
 use super::{
+    manage,
     place::{listed, send},
     DataDir, PlaceArgs, Plans,
 };
@@ -39,6 +40,12 @@ pub async fn plans(context: &Context, args: &Plans) -> Result<Report> {
     let token = context.token().await?;
     let (api, place) = (args.api, market.place());
     listed(&market, api).await?;
+    if let Some(plan) = args.close {
+        return manage::close_plan(context, api, plan, &args.place).await;
+    }
+    if args.cancel {
+        return manage::cancel_subscription(context, api, &args.place).await;
+    }
     if let Some(plan) = args.subscribe {
         let signer = context.signer().await?;
         let offered = market.client().best().await?.market_plans(place, api).await?;

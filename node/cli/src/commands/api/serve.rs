@@ -52,6 +52,7 @@ pub async fn serve(context: &Context, mut args: Serve) -> Result<Report> {
     let config = Config {
         api: published.api,
         document: published.document.clone(),
+        only: published.operations.clone(),
         upstream: Endpoint::new(upstream, tls).map_err(usage)?,
         answer_key: published.answer_key.clone(),
         data: published.folder.join(published.api.to_string()),

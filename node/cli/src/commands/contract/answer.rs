@@ -3,7 +3,7 @@
 //! What contracts say: answers, their own errors, and events.
 
 use cairn_client::{chain::contracts::Returned, AccountId, Receipt};
-use cairn_contract::abi::{Abi, Answer};
+use cairn_contract::abi::{Abi, Answer, Kind};
 use serde_json::{json, Value};
 
 use super::input::{Chain, Named};
@@ -26,6 +26,11 @@ pub struct Said {
 /// Refused if the contract undoes everything; the error has its own words. Failed if the answer does not fit the metadata.
 pub fn read(returned: &Returned, named: Option<Named<'_>>, chain: Chain) -> Result<Said> {
     let bytes = format!("0x{}", hex::encode(&returned.data));
+    // A message of ink! always answers something, unless the contract ends itself in it.
+    let is_message = named.as_ref().is_some_and(|named| matches!(named.kind, Kind::Message));
+    if is_message && returned.data.is_empty() && !returned.reverted {
+        return Ok(Said { text: "nothing: the contract ends itself".into(), value: None, bytes });
+    }
     let callable = named.and_then(|named| Some((named.kind, named.callable().ok()?)));
     let answer = match callable {
         Some((kind, (abi, callable))) => match abi.decode(kind, callable, &returned.data, &chain) {
