@@ -209,7 +209,10 @@ impl Consumer {
         let (mut uses, mut seen) = (tokio::time::interval(USE_PERIOD), tokio::time::interval(SEEN_PERIOD));
         loop {
             tokio::select! {
-                _ = uses.tick() => self.write_uses(),
+                _ = uses.tick() => {
+                    self.write_uses();
+                    self.budget.shorten().await;
+                },
                 _ = seen.tick() => self.write_seen(),
             }
         }

@@ -13,8 +13,11 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
-    sync::mpsc,
+    path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc, Arc,
+    },
     thread::JoinHandle,
 };
 
@@ -22,8 +25,10 @@ use tokio::sync::oneshot;
 
 /// Bytes of a record.
 const RECORD_BYTES_MAX: usize = 1 << 16;
-/// Bytes of a file that is read. Rewriting when it is opened keeps it far below.
+/// Bytes of a file that is read. Rewriting, when it is opened and whenever it is long, keeps it far below.
 const FILE_BYTES_MAX: u64 = 1 << 30;
+/// A file is long that has grown by so many bytes, and to twice its size, since it was written anew.
+const GROWTH_BYTES: u64 = 16 << 20;
 /// Bytes before a payload.
 const HEAD: usize = 12;
 
@@ -138,13 +143,25 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// One record to write, and whom to tell once it is durable.
-type Job = (Vec<u8>, Option<oneshot::Sender<io::Result<()>>>);
+enum Job {
+    /// One record to write, and whom to tell once it is durable.
+    Append(Vec<u8>, Option<oneshot::Sender<io::Result<()>>>),
+    /// All that a new file begins with.
+    Anew(Vec<u8>),
+}
+
+/// Bytes of the file now, and when it was written anew.
+#[derive(Debug, Default)]
+struct Length {
+    now: AtomicU64,
+    anew: AtomicU64,
+}
 
 /// Appends from any number of tasks: a thread of its own writes what is there at once, and syncs once for all of it.
 pub struct Writer {
     jobs: Option<mpsc::SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
+    length: Arc<Length>,
 }
 
 impl Writer {
@@ -153,13 +170,27 @@ impl Writer {
     /// # Errors
     /// Of the system.
     pub fn rewrite(path: &Path, records: impl IntoIterator<Item = Vec<u8>>) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        records.into_iter().for_each(|payload| write_record(&mut bytes, &payload));
-        replace(path, &bytes)?;
-        let file = OpenOptions::new().append(true).open(path)?;
+        let length = Arc::<Length>::default();
+        let mut target = Target { path: path.into(), file: None, length: length.clone() };
+        target.begin(&whole(records))?;
         let (jobs, queue) = mpsc::sync_channel(1024);
-        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || write_all(file, &queue))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || write_all(target, &queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), length })
+    }
+
+    /// Whether it is time for [`Self::begin_anew`].
+    pub fn is_long(&self) -> bool {
+        let (now, anew) = (self.length.now.load(Ordering::Relaxed), self.length.anew.load(Ordering::Relaxed));
+        now.saturating_sub(anew) > GROWTH_BYTES.max(anew)
+    }
+
+    /// Begins the file anew with these records, which say all that those say that were given before; what is given later follows
+    /// them. As long as the new file isn't whole the old one is in its place.
+    ///
+    /// # Errors
+    /// The writer has ended.
+    pub fn begin_anew(&self, records: impl IntoIterator<Item = Vec<u8>>) -> io::Result<()> {
+        self.send(Job::Anew(whole(records)))
     }
 
     /// Appends a record, and returns once it is durable.
@@ -168,7 +199,7 @@ impl Writer {
     /// Of the system: it may or may not be there. After one failed write all further ones fail, too.
     pub async fn append(&self, payload: Vec<u8>) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
-        self.send((payload, Some(done)))?;
+        self.send(Job::Append(payload, Some(done)))?;
         wait.await.unwrap_or_else(|_| Err(io::Error::other("the journal's writer has ended")))
     }
 
@@ -177,7 +208,7 @@ impl Writer {
     /// # Errors
     /// The writer has ended.
     pub fn note(&self, payload: Vec<u8>) -> io::Result<()> {
-        self.send((payload, None))
+        self.send(Job::Append(payload, None))
     }
 
     fn send(&self, job: Job) -> io::Result<()> {
@@ -196,30 +227,76 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(mut file: File, queue: &mpsc::Receiver<Job>) {
+fn whole(records: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    records.into_iter().for_each(|payload| write_record(&mut bytes, &payload));
+    bytes
+}
+
+/// The file that is written.
+struct Target {
+    path: PathBuf,
+    file: Option<File>,
+    length: Arc<Length>,
+}
+
+impl Target {
+    fn begin(&mut self, bytes: &[u8]) -> io::Result<()> {
+        replace(&self.path, bytes)?;
+        self.file = Some(OpenOptions::new().append(true).open(&self.path)?);
+        self.length.now.store(bytes.len() as u64, Ordering::Relaxed);
+        self.length.anew.store(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8], durable: bool) -> io::Result<()> {
+        let file = self.file.as_mut().ok_or_else(|| io::Error::other("the journal is closed"))?;
+        file.write_all(bytes)?;
+        self.length.now.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if durable {
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+fn write_all(mut target: Target, queue: &mpsc::Receiver<Job>) {
     let mut failed: Option<String> = None;
     while let Ok(first) = queue.recv() {
-        let mut jobs = vec![first];
-        jobs.extend(queue.try_iter());
-        let mut bytes = Vec::new();
-        jobs.iter().for_each(|(payload, _)| write_record(&mut bytes, payload));
-        let durable = jobs.iter().any(|(_, done)| done.is_some());
-        if failed.is_none() {
-            let written = file.write_all(&bytes).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
-            // What a failed write left behind is not known: nothing may be written after it.
-            failed = written.err().map(|error| error.to_string());
-            if let Some(reason) = &failed {
-                tracing::error!(reason, "the journal can't be written; nothing more is acknowledged");
+        let mut jobs = std::iter::once(first).chain(queue.try_iter()).peekable();
+        while jobs.peek().is_some() {
+            // What was given before a new beginning is in the old file first: whoever waits for it has it there.
+            let (mut bytes, mut waiting, mut anew) = (Vec::new(), Vec::new(), None);
+            for job in jobs.by_ref() {
+                match job {
+                    Job::Append(payload, done) => {
+                        write_record(&mut bytes, &payload);
+                        waiting.extend(done);
+                    },
+                    Job::Anew(records) => {
+                        anew = Some(records);
+                        break;
+                    },
+                }
             }
-        }
-        for (_, done) in jobs {
-            let result = failed.as_ref().map_or(Ok(()), |reason| Err(io::Error::other(reason.clone())));
-            if let Some(done) = done {
+            if failed.is_none() {
+                let written = target.append(&bytes, !waiting.is_empty());
+                let written = written.and_then(|()| anew.map_or(Ok(()), |records| target.begin(&records)));
+                // What a failed write left behind is not known: nothing may be written after it.
+                failed = written.err().map(|error| error.to_string());
+                if let Some(reason) = &failed {
+                    tracing::error!(reason, "the journal can't be written; nothing more is acknowledged");
+                }
+            }
+            for done in waiting {
+                let result = failed.as_ref().map_or(Ok(()), |reason| Err(io::Error::other(reason.clone())));
                 let _ = done.send(result);
             }
         }
     }
-    let _ = file.sync_data();
+    if let Some(file) = target.file {
+        let _ = file.sync_data();
+    }
 }
 
 #[cfg(test)]
@@ -246,6 +323,25 @@ mod tests {
         assert_eq!(read(&path).expect("whole"), [b"first".to_vec(), b"second".to_vec(), b"third".to_vec()]);
         drop(Writer::rewrite(&path, [b"only".to_vec()]).expect("writable"));
         assert_eq!(read(&path).expect("whole"), [b"only".to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn a_new_beginning_takes_the_place_of_what_was_before_it_and_of_nothing_after() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("journal");
+        let writer = Writer::rewrite(&path, [b"first".to_vec()]).expect("writable");
+        for _ in 0..=GROWTH_BYTES / RECORD_BYTES_MAX as u64 {
+            assert!(!writer.is_long());
+            writer.append(vec![7; RECORD_BYTES_MAX]).await.expect("written");
+        }
+        assert!(writer.is_long());
+        writer.note(b"before".to_vec()).expect("queued");
+        writer.begin_anew([b"whole".to_vec()]).expect("queued");
+        writer.append(b"after".to_vec()).await.expect("written");
+        assert!(!writer.is_long());
+        assert_eq!(peek(&path).expect("whole"), [b"whole".to_vec(), b"after".to_vec()]);
+        drop(writer);
+        assert_eq!(read(&path).expect("whole"), [b"whole".to_vec(), b"after".to_vec()]);
     }
 
     proptest! {

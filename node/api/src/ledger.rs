@@ -93,7 +93,13 @@ impl Books {
             let unknown =
                 |_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is of another version", path.display()));
             match Record::decode_all(&mut &payload[..]).map_err(unknown)? {
-                Record::Opened(who, counts) => drop(accounts.insert(who, counts)),
+                // A voucher may have been quicker than the record that its account began.
+                Record::Opened(who, counts) => {
+                    let account = accounts.entry(who).or_default();
+                    if account.best.is_none() {
+                        *account = counts;
+                    }
+                },
                 Record::Voucher(voucher, signature) => {
                     let who = Who { consumer: voucher.consumer, signer: voucher.signer, epoch: voucher.epoch };
                     accounts.entry(who).or_default().promise(voucher, signature);
@@ -121,6 +127,8 @@ pub struct Ledger {
     tabs: RwLock<HashMap<Bytes32, Arc<Tab>>>,
     users: RwLock<HashMap<UserOf, Arc<UserUse>>>,
     journal: journal::Writer,
+    /// Held for reading while a voucher is on the disk and not in the account: the books aren't written anew then.
+    taking: tokio::sync::RwLock<()>,
     path: PathBuf,
 }
 
@@ -131,11 +139,10 @@ impl Ledger {
     /// Of the system, or the file is damaged.
     pub fn open(path: &Path) -> io::Result<Self> {
         let Books { accounts, plans, users } = Books::of(path, journal::read(path)?)?;
-        let opened = accounts.iter().map(|(who, counts)| Record::Opened(*who, counts.clone()));
-        let used = plans.iter().map(|(consumer, used)| Record::Plan { consumer: *consumer, used: *used });
-        let by_badge = users.iter().map(|((who, user), units)| Record::User { who: *who, user: *user, units: *units });
-        let records = opened.chain(used).chain(by_badge).map(|record| record.encode());
-        let journal = journal::Writer::rewrite(path, records)?;
+        let opened = accounts.iter().map(|(who, counts)| (*who, counts.clone()));
+        let used = plans.iter().map(|(consumer, used)| (*consumer, *used));
+        let journal =
+            journal::Writer::rewrite(path, all_records(opened, used, users.iter().map(|(of, units)| (*of, *units))))?;
         let mut plans: HashMap<_, _> =
             plans.into_iter().map(|(consumer, used)| (consumer, Arc::new(Plan::new(used)))).collect();
         let mut tabs = HashMap::<Bytes32, Arc<Tab>>::new();
@@ -151,7 +158,29 @@ impl Ledger {
         let accounts = RwLock::new(accounts);
         let users = users.into_iter().map(|(of, units)| (of, Arc::new(UserUse::new(units)))).collect();
         let (plans, tabs, users) = (RwLock::new(plans), RwLock::new(tabs), RwLock::new(users));
-        Ok(Self { accounts, plans, tabs, users, journal, path: path.into() })
+        Ok(Self { accounts, plans, tabs, users, journal, taking: tokio::sync::RwLock::default(), path: path.into() })
+    }
+
+    /// Writes the books anew where they have grown long: what calls use is noted for as long as the proxy runs.
+    pub async fn shorten(&self) {
+        if self.journal.is_long() {
+            self.write_anew().await;
+        }
+    }
+
+    async fn write_anew(&self) {
+        let _nothing_on_its_way = self.taking.write().await;
+        let accounts = self.accounts();
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        let records = all_records(
+            accounts.iter().map(|account| (account.who(), account.counts())),
+            plans.iter().map(|(consumer, plan)| (*consumer, plan.used())),
+            users.iter().map(|(of, used)| (*of, used.units())),
+        );
+        if let Err(error) = self.journal.begin_anew(records) {
+            tracing::error!(%error, "the books can't be written anew");
+        }
     }
 
     /// What the books say, without opening or changing them: a proxy may be writing them.
@@ -276,6 +305,7 @@ impl Ledger {
         if !verify(&voucher.signer, &voucher.signed_bytes(), signature) {
             return Err(Refusal::Signature);
         }
+        let _on_its_way = self.taking.read().await;
         self.write(Record::Voucher(*voucher, *signature)).await?;
         account.promise(*voucher, *signature);
         Ok(())
@@ -320,6 +350,18 @@ impl Ledger {
             Refusal::Disk
         })
     }
+}
+
+/// All that the books say.
+fn all_records(
+    accounts: impl Iterator<Item = (Who, Counts)>,
+    plans: impl Iterator<Item = (Bytes32, PlanUse)>,
+    users: impl Iterator<Item = (UserOf, u64)>,
+) -> impl Iterator<Item = Vec<u8>> {
+    let accounts = accounts.map(|(who, counts)| Record::Opened(who, counts));
+    let plans = plans.map(|(consumer, used)| Record::Plan { consumer, used });
+    let users = users.map(|((who, user), units)| Record::User { who, user, units });
+    accounts.chain(plans).chain(users).map(|record| record.encode())
 }
 
 /// Closes accounts of authorisations that were replaced by a newer one of the same signer: they pay no more.

@@ -164,7 +164,10 @@ impl Provider {
         let (mut uses, mut listing) = (tokio::time::interval(USE_PERIOD), tokio::time::interval(LISTING_PERIOD));
         loop {
             tokio::select! {
-                _ = uses.tick() => self.ledger.write_uses(),
+                _ = uses.tick() => {
+                    self.ledger.write_uses();
+                    self.ledger.shorten().await;
+                },
                 _ = listing.tick() => match self.market.api(self.config.api).await {
                     Ok(Some(listed)) => {
                         let mut now = self.listing.write().unwrap_or_else(PoisonError::into_inner);

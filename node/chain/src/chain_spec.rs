@@ -72,7 +72,7 @@ fn development() -> Result<ChainSpec, String> {
         .with_chain_type(ChainType::Development)
         .with_protocol_id("cairn-dev")
         .with_properties(properties())
-        .with_genesis_config_preset_name(sp_genesis_builder::DEV_RUNTIME_PRESET)
+        .with_genesis_config_patch(preset(sp_genesis_builder::DEV_RUNTIME_PRESET)?)
         .build())
 }
 
@@ -89,8 +89,15 @@ fn local() -> Result<ChainSpec, String> {
         .with_protocol_id("cairn-local")
         .with_properties(properties())
         .with_boot_nodes(local_boot_nodes())
-        .with_genesis_config_preset_name(sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET)
+        .with_genesis_config_patch(preset(sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET)?)
         .build())
+}
+
+/// A preset of the runtime. The native code has it, so that nobody waits for the other to be compiled to be asked for it.
+fn preset(name: &str) -> Result<serde_json::Value, String> {
+    let json =
+        cairn_runtime::genesis::get_preset(&name.into()).ok_or_else(|| format!("the runtime has no preset {name}"))?;
+    serde_json::from_slice(&json).map_err(|error| format!("the runtime's preset {name}: {error}"))
 }
 
 fn runtime_code() -> Result<&'static [u8], String> {

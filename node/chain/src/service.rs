@@ -23,6 +23,7 @@ pub mod components;
 mod consensus;
 mod discovery;
 mod equivocations;
+mod genesis;
 mod network;
 mod offchain;
 mod own_slots;

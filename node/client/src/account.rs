@@ -11,17 +11,17 @@ use subxt::{
     config::DefaultExtrinsicParamsBuilder,
     tx::{SubmittableTransaction, TransactionProgress},
     utils::MultiSignature,
-    SubstrateConfig,
 };
 
 use crate::{
     call::Call,
+    config::{CairnConfig, Params, Signing},
     convert::subxt_error,
     keys::Keypair,
     nonce::NonceHandle,
     refusal::{pool_code, DispatchError, Refusal, Stage},
     submission::{Pending, Submitted},
-    view::{decode, AtBlock, AtBlockImpl, View},
+    view::{decode, AtBlockImpl, View},
     AccountId, Client, Error, Hash,
 };
 
@@ -40,13 +40,13 @@ const CONTEXT_TTL: Duration = Duration::from_secs(3);
 pub(crate) const DISPATCH_API: &str = "DispatchApi";
 const DRY_RUN: &str = "DispatchApi_dry_run";
 
-type Transaction = SubmittableTransaction<SubstrateConfig, AtBlockImpl>;
-pub(crate) type Progress = TransactionProgress<SubstrateConfig, AtBlockImpl>;
+type Transaction = SubmittableTransaction<CairnConfig, AtBlockImpl>;
+pub(crate) type Progress = TransactionProgress<CairnConfig, AtBlockImpl>;
 
 /// What transactions are signed against.
 #[derive(Clone)]
 pub(crate) struct Context {
-    pub(crate) at: AtBlock,
+    pub(crate) signing: Signing,
     /// The block that the transaction's lifetime is counted from.
     pub(crate) birth: (u64, Hash),
 }
@@ -61,15 +61,16 @@ impl Context {
             let hash = client.block_hash(lowest).await?.ok_or_else(|| Error::malformed("a block is missing"))?;
             (lowest, hash)
         };
-        Ok(Self { at: best.at, birth })
+        Ok(Self { signing: client.signing(best).await?, birth })
     }
 
-    fn params(&self, nonce: u64, tip: u128) -> subxt::config::DefaultExtrinsicParams<SubstrateConfig> {
-        DefaultExtrinsicParamsBuilder::<SubstrateConfig>::new()
+    fn params(&self, nonce: u64, tip: u128) -> Params {
+        let usual = DefaultExtrinsicParamsBuilder::<CairnConfig>::new()
             .mortal_from_unchecked(LIFETIME_BLOCKS, self.birth.0, self.birth.1)
             .nonce(nonce)
             .tip(tip)
-            .build()
+            .build();
+        Params { usual, metadata_hash: self.signing.metadata_hash }
     }
 
     /// The last block that can hold a transaction signed against this.
@@ -89,7 +90,7 @@ impl Client {
     /// signature, not on its content.
     pub async fn fee(&self, account: &AccountId, call: &Call) -> Result<u128, Error> {
         let (context, nonce) = futures::try_join!(Context::load(self), self.next_nonce(account))?;
-        let transactions = context.at.transactions();
+        let transactions = context.signing.at.transactions();
         let mut signable =
             transactions.create_signable_offline(&call.payload, context.params(nonce, 0)).map_err(subxt_error)?;
         let unsigned = MultiSignature::Sr25519([0; 64]);
@@ -112,9 +113,10 @@ impl Client {
         best.dry_run(account, call).await
     }
 
-    /// The bytes of a call, as they are hashed for votes and nested in other calls.
+    /// The bytes of a call, as they are hashed for votes and nested in other calls. They are of the metadata that transactions
+    /// are signed for: one that holds a hash of them is refused by a runtime that has another.
     pub async fn encode_call(&self, call: &Call) -> Result<Vec<u8>, Error> {
-        let View { at } = self.best().await?;
+        let Signing { at, .. } = self.signing(self.best().await?).await?;
         at.transactions().call_data(&call.payload).map_err(subxt_error)
     }
 }
@@ -238,7 +240,7 @@ impl Account {
     }
 
     fn sign(&self, call: &Call, context: &Context, nonce: u64) -> Result<Transaction, Error> {
-        let transactions = context.at.transactions();
+        let transactions = context.signing.at.transactions();
         let mut signable =
             transactions.create_signable_offline(&call.payload, context.params(nonce, 0)).map_err(subxt_error)?;
         signable.sign(&self.key).map_err(subxt_error)

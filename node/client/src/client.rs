@@ -4,20 +4,21 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use serde::de::DeserializeOwned;
 use subxt::{
     backend::{BlockRef, LegacyBackend},
-    config::RpcConfigFor,
+    config::{Config, RpcConfigFor},
     rpcs::{client::RpcParams, methods::LegacyRpcMethods, RpcClient},
-    OnlineClient, SubstrateConfig,
+    OnlineClient,
 };
 use tokio::sync::OnceCell;
 
 use crate::{
+    config::{self, CairnConfig, Hashed, Signing},
     convert::{rpc_error, subxt_error},
     error::Unreachable,
     follow::FinalizedBlock,
@@ -45,12 +46,15 @@ pub struct Client {
 
 struct Inner {
     transport: Transport,
-    methods: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
+    methods: LegacyRpcMethods<RpcConfigFor<CairnConfig>>,
     rpc: RpcClient,
-    api: OnlineClient<SubstrateConfig>,
+    api: OnlineClient<CairnConfig>,
     properties: OnceCell<Properties>,
     chain_type: OnceCell<ChainType>,
     nonces: Mutex<HashMap<[u8; 32], NonceHandle>>,
+    config: CairnConfig,
+    hashed: Mutex<Hashed>,
+    hashing: tokio::sync::Mutex<()>,
 }
 
 impl Client {
@@ -100,7 +104,9 @@ impl Client {
         // The older RPC methods rather than `chainHead`: they say why a transaction was refused, and they survive a
         // change of the node in the middle of anything.
         let backend = LegacyBackend::builder().storage_page_size(STORAGE_PAGE_SIZE).build(rpc.clone());
-        let api = OnlineClient::from_backend(Arc::new(backend)).await.map_err(subxt_error)?;
+        let config = CairnConfig::default();
+        let api =
+            OnlineClient::from_backend_with_config(config.clone(), Arc::new(backend)).await.map_err(subxt_error)?;
         let inner = Inner {
             transport,
             methods: LegacyRpcMethods::new(rpc.clone()),
@@ -109,6 +115,9 @@ impl Client {
             properties: OnceCell::new(),
             chain_type: OnceCell::new(),
             nonces: Mutex::default(),
+            config,
+            hashed: Mutex::default(),
+            hashing: tokio::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -158,6 +167,24 @@ impl Client {
         Ok(View { at })
     }
 
+    /// A block to sign against: calls are encoded by the metadata whose hash is signed.
+    pub(crate) async fn signing(&self, view: View) -> Result<Signing, Error> {
+        let known = || self.inner.hashed.lock().unwrap_or_else(PoisonError::into_inner).signing(&view.at);
+        if let Some(signing) = known() {
+            return Ok(signing);
+        }
+        let _one_at_a_time = self.inner.hashing.lock().await;
+        if let Some(signing) = known() {
+            return Ok(signing);
+        }
+        let (metadata, metadata_hash) = config::fetch(&view, self.properties().await?).await?;
+        self.inner.config.set_metadata_for_spec_version(view.spec_version(), metadata.clone());
+        let at = self.at(view.block_hash()).await?.at;
+        let mut hashed = self.inner.hashed.lock().unwrap_or_else(PoisonError::into_inner);
+        hashed.keep(view.spec_version(), metadata, metadata_hash);
+        hashed.signing(&at).ok_or_else(|| Error::malformed("the node gives two versions of one block's runtime"))
+    }
+
     /// The block of the best chain with this number, if there is one.
     pub async fn block_hash(&self, number: u64) -> Result<Option<Hash>, Error> {
         self.methods().chain_get_block_hash(Some(number.into())).await.map_err(rpc_error)
@@ -200,7 +227,7 @@ impl Client {
         nonces.entry(account.0).or_insert_with(start).clone()
     }
 
-    pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<SubstrateConfig>> {
+    pub(crate) fn methods(&self) -> &LegacyRpcMethods<RpcConfigFor<CairnConfig>> {
         &self.inner.methods
     }
 

@@ -6,10 +6,11 @@ use codec::Decode;
 use subxt::{
     events::{Events, Phase},
     ext::scale_value::{Composite, Primitive, Value, ValueDef},
-    Metadata, SubstrateConfig,
+    Metadata,
 };
 
 use crate::{
+    config::CairnConfig,
     convert::subxt_error,
     refusal::{DispatchError, Refusal, Stage},
     AccountId, Error,
@@ -73,7 +74,7 @@ pub(crate) struct Outcome {
 }
 
 /// Reads the events that the transaction at `index` of a block caused.
-pub(crate) fn read(events: &Events<SubstrateConfig>, index: u32, metadata: &Metadata) -> Result<Outcome, Error> {
+pub(crate) fn read(events: &Events<CairnConfig>, index: u32, metadata: &Metadata) -> Result<Outcome, Error> {
     let mut outcome = Outcome { events: Vec::new(), failure: None, fee: None };
     for event in events.iter() {
         let event = event.map_err(subxt_error)?;

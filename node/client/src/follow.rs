@@ -5,14 +5,15 @@
 use std::{collections::VecDeque, time::Duration};
 
 use codec::Encode;
-use subxt::{config::RpcConfigFor, rpcs::client::RpcSubscription, SubstrateConfig};
+use subxt::{config::RpcConfigFor, rpcs::client::RpcSubscription};
 
 use crate::{
+    config::CairnConfig,
     convert::{rpc_error, subxt_error},
     Client, Error, Hash, View,
 };
 
-type Header = <RpcConfigFor<SubstrateConfig> as subxt::rpcs::RpcConfig>::Header;
+type Header = <RpcConfigFor<CairnConfig> as subxt::rpcs::RpcConfig>::Header;
 
 /// A node that says nothing for this long is asked anew: finality may have stood still, or the connection.
 const SILENCE_MAX: Duration = Duration::from_secs(12);

@@ -143,7 +143,7 @@ impl Phrase {
     }
 }
 
-impl subxt::tx::Signer<subxt::SubstrateConfig> for Keypair {
+impl subxt::tx::Signer<crate::config::CairnConfig> for Keypair {
     fn account_id(&self) -> AccountId {
         Keypair::account_id(self)
     }

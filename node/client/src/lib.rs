@@ -12,8 +12,9 @@
 //! # Correctness
 //! What a finalized [`View`] shows is final as far as the node that was asked is honest, unless the client is a light one
 //! ([`Client::light`]): that verifies everything against the finality that the validators signed. A dishonest node can
-//! lie about balances and fees and withhold transactions. Calls are encoded by the metadata that the node serves: such a
-//! node can have another call signed than the one that was asked for. So sign through a node that you trust.
+//! lie about balances and fees and withhold transactions. It can't have another call signed than the call that was asked for:
+//! calls are encoded by the metadata that the node serves, and that metadata's hash is signed with them (RFC 78), as are the
+//! coin's name and decimals. The chain refuses a transaction for metadata that isn't its runtime's.
 //!
 //! What is signed can't be changed afterwards or replayed on another chain, by any node: keys never leave this process,
 //! and a signature binds the call's bytes, the nonce, a lifetime and the genesis hash.
@@ -26,6 +27,7 @@ mod account;
 mod amount;
 mod call;
 mod client;
+mod config;
 mod convert;
 mod error;
 mod event;

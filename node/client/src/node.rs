@@ -3,9 +3,9 @@
 //! What a node says about itself and its chain.
 
 use serde_json::{Map, Value};
-use subxt::{config::RpcConfigFor, rpcs::methods::LegacyRpcMethods, SubstrateConfig};
+use subxt::{config::RpcConfigFor, rpcs::methods::LegacyRpcMethods};
 
-use crate::{address::DEFAULT_SS58_PREFIX, convert::rpc_error, AccountId, Error};
+use crate::{address::DEFAULT_SS58_PREFIX, config::CairnConfig, convert::rpc_error, AccountId, Error};
 
 /// More decimals than this don't fit a balance.
 const DECIMALS_MAX: u8 = 30;
@@ -130,7 +130,7 @@ pub struct NodeStatus {
 }
 
 impl NodeStatus {
-    pub(crate) async fn fetch(methods: &LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>) -> Result<Self, Error> {
+    pub(crate) async fn fetch(methods: &LegacyRpcMethods<RpcConfigFor<CairnConfig>>) -> Result<Self, Error> {
         let (chain, name, version, health, runtime) = futures::try_join!(
             methods.system_chain(),
             methods.system_name(),

@@ -18,13 +18,12 @@ use subxt::{
         scale_decode::DecodeAsType,
     },
     storage::DynamicAddress,
-    SubstrateConfig,
 };
 
-use crate::{convert::subxt_error, Error, FinalizedBlock, Hash};
+use crate::{config::CairnConfig, convert::subxt_error, Error, FinalizedBlock, Hash};
 
-pub(crate) type AtBlock = subxt::OnlineClientAtBlock<SubstrateConfig>;
-pub(crate) type AtBlockImpl = OnlineClientAtBlockImpl<SubstrateConfig>;
+pub(crate) type AtBlock = subxt::OnlineClientAtBlock<CairnConfig>;
+pub(crate) type AtBlockImpl = OnlineClientAtBlockImpl<CairnConfig>;
 
 /// The chain's state at one block.
 #[derive(Clone)]

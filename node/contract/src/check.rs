@@ -350,6 +350,7 @@ fn check_host_function(
             "this chain offers the stable interface only: use what the contract's language offers without `unstable`"
         },
         Offer::Removed => "this function is gone from the interface: leave it out",
+        Offer::NoXcm => "this chain exchanges no messages with others: leave `xcm_execute` and `xcm_send` out",
         Offer::NoExtension => "this chain has no chain extensions: leave `#[ink::chain_extension]` out",
     };
     Err(Refusal::new(format!("the function {name} is imported, which this chain does not offer"), place, remedy))

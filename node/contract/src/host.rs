@@ -11,10 +11,12 @@ pub(crate) enum Offer {
     Unstable,
     /// Refused: Cairn has no chain extensions.
     NoExtension,
+    /// Refused: Cairn sends nothing to other chains. The chain takes such code, and answers `xcm_send` with success.
+    NoXcm,
     /// Refused: only code that was uploaded to chains long ago may use it.
     Removed,
 }
-use Offer::{NoExtension, Offered, Removed, Unstable};
+use Offer::{NoExtension, NoXcm, Offered, Removed, Unstable};
 
 /// Module, name, parameters and result. `i` is an i32, `I` an i64.
 pub(crate) type HostFunction = (&'static str, &'static str, &'static str, &'static str, Offer);
@@ -115,8 +117,8 @@ pub(crate) const HOST_FUNCTIONS: &[HostFunction] = &[
     ("seal0", "unlock_delegate_dependency", "i", "", Offered),
     ("seal0", "value_transferred", "ii", "", Offered),
     ("seal0", "weight_to_fee", "Iii", "", Offered),
-    ("seal0", "xcm_execute", "ii", "i", Offered),
-    ("seal0", "xcm_send", "iiii", "i", Offered),
+    ("seal0", "xcm_execute", "ii", "i", NoXcm),
+    ("seal0", "xcm_send", "iiii", "i", NoXcm),
     ("seal1", "call", "iiIiiiii", "i", Offered),
     ("seal1", "clear_storage", "ii", "i", Offered),
     ("seal1", "contains_storage", "ii", "i", Offered),

@@ -78,6 +78,8 @@ metrics! {
     watches_total: counter,
     /// Chunks that other vaults didn't show, at the first try.
     watches_failed_total: counter,
+    /// Vaults that gave no answer when they were asked last.
+    silent_vaults: gauge,
     /// Disputes that this vault opened.
     disputes_opened_total: counter,
     /// Slots of other vaults that this vault reported: they showed it nothing.

@@ -26,7 +26,7 @@ use cairn_wire::WireError;
 
 use crate::{
     known::Known,
-    metrics::{add, Metrics},
+    metrics::{add, set, Metrics},
     peers::{patiently, PeerError, Peers},
     random, Action, Chain, ChainError, Pace,
 };
@@ -106,6 +106,12 @@ impl Watcher {
 
     /// Asks one vault for one chunk; reports and disputes it if that fails again and again.
     pub async fn watch(&self) -> Result<(), ChainError> {
+        let watched = self.watch_one().await;
+        set(&self.metrics.silent_vaults, self.silent().len() as u64);
+        watched
+    }
+
+    async fn watch_one(&self) -> Result<(), ChainError> {
         self.ask_silent().await?;
         let Some(sample) = self.sample().await? else { return Ok(()) };
         add(&self.metrics.watches_total, 1);

@@ -11,6 +11,8 @@ use super::{
     *,
 };
 
+mod anew;
+
 const ONE: u128 = 1_000;
 
 fn key() -> Keypair {

@@ -3,8 +3,11 @@
 //! The parts of a node that need no network. The subcommands that work on the database use them too.
 
 use super::{
-    consensus, equivocations::Reporting, own_slots::OwnSlots, Backend, Client, HostFunctions, SelectChain,
-    TransactionPool,
+    consensus,
+    equivocations::Reporting,
+    genesis::{self, Genesis},
+    own_slots::OwnSlots,
+    Backend, Client, SelectChain, TransactionPool,
 };
 use cairn_runtime::{opaque::Block, RuntimeApi};
 use sc_consensus::DefaultImportQueue;
@@ -54,13 +57,21 @@ impl Components {
     /// long as the task manager.
     pub fn new(config: &Configuration) -> Result<(Self, TaskManager), Error> {
         let telemetry = new_telemetry(config)?;
-        let (client, backend, keystore_container, task_manager) = sc_service::new_full_parts::<Block, RuntimeApi, _>(
-            config,
-            telemetry.as_ref().map(|(_, telemetry)| telemetry.handle()),
-            sc_service::new_wasm_executor::<HostFunctions>(&config.executor),
-            // Who prunes old blocks still keeps those that prove a change of authorities: others warp-sync from them.
-            vec![Arc::new(GrandpaPruningFilter)],
-        )?;
+        let executor = genesis::executor(&config.executor, config.base_path.path());
+        let mut database = config.db_config();
+        // Who prunes old blocks still keeps those that prove a change of authorities: others warp-sync from them.
+        database.pruning_filters = vec![Arc::new(GrandpaPruningFilter)];
+        let backend = sc_service::new_db_backend(database)?;
+        let genesis = Genesis { config, backend: backend.clone(), executor: executor.clone() };
+        let (client, backend, keystore_container, task_manager) =
+            sc_service::new_full_parts_with_genesis_builder::<Block, RuntimeApi, _, _>(
+                config,
+                telemetry.as_ref().map(|(_, telemetry)| telemetry.handle()),
+                executor,
+                backend,
+                genesis,
+                false,
+            )?;
         let client = Arc::new(client);
         let telemetry = telemetry.map(|(worker, telemetry)| {
             task_manager.spawn_handle().spawn("telemetry", None, worker.run());

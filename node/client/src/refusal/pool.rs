@@ -131,7 +131,8 @@ fn invalid(detail: &str) -> Refusal {
         (
             pool_code::BAD_SIGNATURE,
             "the signature doesn't fit the transaction",
-            "the runtime was probably upgraded or the chain reorganised just now: submit again",
+            "the runtime was probably upgraded or the chain reorganised just now: submit again; if that doesn't help, the node that \
+             was asked serves another runtime's metadata or coin than the chain has: ask another node",
             Retry::Now,
         )
     } else if detail.contains("ancient birth block") {

@@ -131,6 +131,7 @@ fn imports_are_held_against_what_the_chain_offers() {
         (("seal0", "set_transient_storage", EntityType::Function(1)), "does not offer"),
         (("seal0", "seal_random", EntityType::Function(1)), "does not offer"),
         (("seal0", "call_chain_extension", EntityType::Function(1)), "does not offer"),
+        (("seal0", "xcm_send", EntityType::Function(1)), "does not offer"),
         (("env", "memory", memory(1, None)), "twice"),
         (("env", "other", memory(1, None)), "`memory` of `env`"),
         (
