@@ -330,7 +330,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("journal");
         let writer = Writer::rewrite(&path, [b"first".to_vec()]).expect("writable");
-        for _ in 0..=GROWTH_BYTES / RECORD_BYTES_MAX as u64 {
+        for _ in 0..GROWTH_BYTES / RECORD_BYTES_MAX as u64 {
             assert!(!writer.is_long());
             writer.append(vec![7; RECORD_BYTES_MAX]).await.expect("written");
         }
