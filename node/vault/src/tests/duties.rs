@@ -137,15 +137,22 @@ async fn a_vault_that_is_gone_for_a_period_is_reported_by_its_group_and_not_accu
     assert!(group.world.lock().disputes.is_empty(), "nobody fails");
     let silent = |group: &Group| [0, 1, 2].map(|number| group.vault(number).metrics().silent_vaults.load(Relaxed));
     let failed = |group: &Group| group.vault(0).metrics().watches_failed_total.load(Relaxed);
+    // What a vault counts silence by is the block that it has seen.
+    let pass = async |group: &Group, blocks: u32| {
+        group.world.change(|state| state.block += blocks);
+        let now = u64::from(group.world.lock().block);
+        let seen = |number: usize| group.vault(number).metrics().finalized_block.load(Relaxed) >= now;
+        until("all have seen the block", || [0, 1, 2].into_iter().all(seen)).await;
+    };
     group.stop(3).await;
     until("all miss it", || silent(&group) == [1; 3]).await;
     // It is back before the period is over, and gone again: that is no period.
-    group.world.change(|state| state.block += 15);
+    pass(&group, 15).await;
     group.start(3).await;
     until("it has answered all others", || silent(&group) == [0; 3]).await;
     group.stop(3).await;
     until("all miss it again", || silent(&group) == [1; 3]).await;
-    group.world.change(|state| state.block += 15);
+    pass(&group, 15).await;
     let before = failed(&group);
     until("it is missed still", || failed(&group) > before + 3).await;
     let reports = |group: &Group| {
@@ -155,13 +162,13 @@ async fn a_vault_that_is_gone_for_a_period_is_reported_by_its_group_and_not_accu
             .collect::<Vec<_>>()
     };
     assert!(reports(&group).is_empty(), "it has not been away for a period");
-    group.world.change(|state| state.block += 15);
+    pass(&group, 15).await;
     until("all of its group report it", || reports(&group).len() == 3).await;
     let mut by: Vec<u8> = reports(&group).into_iter().map(|(of, by)| (of == at(3)).then_some(by).unwrap()).collect();
     by.sort_unstable();
     assert_eq!(by, [0, 1, 2], "each once");
     assert!(group.world.lock().disputes.is_empty(), "who is silent is not accused");
-    group.world.change(|state| state.block += 21);
+    pass(&group, 21).await;
     until("they say so again a period later", || reports(&group).len() == 6).await;
     group.stop_all().await;
 }
