@@ -83,6 +83,17 @@ describe('a genesis of one\'s own', { concurrency: false }, () => {
     wrong((patch) => { patch.balances.balances.push(patch.balances.balances[0]); }, /more than once/);
     wrong((patch) => { patch.balances.balances[0] = [stash.replace(/.$/, (c) => (c === 'A' ? 'B' : 'A')), CRN]; }, /is no address/);
     wrong((patch) => { patch.balances.balances[0] = [stash]; }, /write each entry as \[address, plancks\]/);
+    wrong((patch) => { patch.balances.balances[0][1] = 1; }, /at least 1000000000 plancks/);
+    wrong((patch) => { patch.balances.balances[0] = ['\u001b[31m', CRN]; }, /"\\u001b\[31m", which is no address/);
+    wrong((patch) => { delete patch.babe; }, /babe.epochConfig is missing/);
+    for (const c of [[0, 0], [0, 4], [5, 4], [1], 7, [1, -4]]) wrong((patch) => { patch.babe.epochConfig.c = c; }, /epochConfig.c is/);
+    wrong((patch) => { patch.babe.epochConfig.allowed_slots = 'PrimarySlots'; }, /write PrimaryAndSecondaryVRFSlots/);
+    wrong((patch) => { patch.staking.forceEra = 'ForceNone'; }, /write NotForcing/);
+    wrong((patch) => { patch.staking.slashRewardFraction = 2_000_000_000; }, /at most 1000000000/);
+    wrong((patch) => { patch.staking.stakers[0][3] = 'validator'; }, /write Validator, Idle or/);
+    wrong((patch) => {
+      patch.staking.stakers.push([address(sr, 'Holder'), address(sr, 'Holder'), '20000000000000n', { Nominator: [address(sr, 'Nobody')] }]);
+    }, /who is no Validator there/);
     wrong((patch, spec) => { spec.properties.tokenDecimals = 18; }, /tokenDecimals is 18: the runtime has 12/);
     wrong((patch, spec) => { spec.bootNodes = ['boot.example.org:30333']; }, /bootNodes has .*p2p/);
   });

@@ -23,6 +23,10 @@ ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 SS58_CHECK_BYTES = 2
 BALANCE_END = 2**128
 COUNT_END = 2**32
+# A test of the runtime holds this against the runtime's.
+EXISTENTIAL_DEPOSIT = 1_000_000_000
+WHOLE_PARTS = 10**9
+REASON_CHARACTERS = 800
 TEMPLATE = os.path.join(os.path.dirname(__file__), "../../chain-spec/production.template.json")
 
 
@@ -88,6 +92,7 @@ def whole(value, end):
 
 
 def shown(value):
+    # As JSON, so that no character of a file does anything to a terminal.
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -118,7 +123,7 @@ def check_addresses(path, addresses, wrong):
         if public_key(address) is None:
             wrong.append(f"{path} has {shown(address)}, which is no address: one of its characters is wrong or missing")
     for address in repeated(str(address) for address in addresses):
-        wrong.append(f"{path} has {address} more than once: leave one of them")
+        wrong.append(f"{path} has {shown(address)} more than once: leave one of them")
 
 
 def check_balances(patch, wrong):
@@ -126,7 +131,9 @@ def check_balances(patch, wrong):
     check_addresses("balances.balances", [row[0] for row in listed], wrong)
     for address, amount in listed:
         if not whole(amount, BALANCE_END):
-            wrong.append(f"balances.balances gives {address} {shown(amount)}: write a whole number of plancks below 2^128, without quotes")
+            wrong.append(f"balances.balances gives {shown(address)} {shown(amount)}: write a whole number of plancks below 2^128, without quotes")
+        elif amount < EXISTENTIAL_DEPOSIT:
+            wrong.append(f"balances.balances gives {shown(address)} {amount}: an account has at least {EXISTENTIAL_DEPOSIT} plancks")
     balances = {str(row[0]): row[1] for row in listed if whole(row[1], BALANCE_END)}
     if sum(balances.values()) >= BALANCE_END:
         wrong.append(f"balances.balances is {sum(balances.values())} plancks in all: all coins together must stay below 2^128")
@@ -147,16 +154,30 @@ def check_keys(patch, wrong):
             raw, (what, is_one) = public_key(key), KINDS[kind]
             named[str(key)].append((str(stash), kind))
             if raw is None:
-                wrong.append(f"session.keys of {stash}: {kind} is {shown(key)}, which is no address of a key")
+                wrong.append(f"session.keys of {shown(stash)}: {kind} is {shown(key)}, which is no address of a key")
             elif not is_one(raw):
-                wrong.append(f"session.keys of {stash}: {kind} is {key}, which is not {what}: are two keys exchanged?")
+                wrong.append(f"session.keys of {shown(stash)}: {kind} is {shown(key)}, which is not {what}: are two keys exchanged?")
     for key, places in named.items():
         stashes, kinds = {stash for stash, _ in places}, {kind for _, kind in places}
         if len(stashes) > 1:
-            wrong.append(f"session.keys: {key} is the key of {len(stashes)} validators: {' '.join(sorted(stashes))}. Each needs its own")
+            wrong.append(f"session.keys: {shown(key)} is the key of {len(stashes)} validators: {', '.join(shown(stash) for stash in sorted(stashes))}. Each needs its own")
         if "grandpa" in kinds and len(kinds) > 1:
-            wrong.append(f"session.keys: {key} can't be both {' and '.join(sorted(kinds))}: GRANDPA's key is an ed25519 key")
+            wrong.append(f"session.keys: {shown(key)} can't be both {' and '.join(sorted(kinds))}: GRANDPA's key is an ed25519 key")
     return {str(row[0]) for row in listed}
+
+
+def check_babe(patch, wrong):
+    config = patch.get("babe", {}).get("epochConfig") if isinstance(patch.get("babe", {}), dict) else None
+    if not isinstance(config, dict):
+        wrong.append("babe.epochConfig is missing: take the template's")
+        return
+    chance = config.get("c")
+    good = isinstance(chance, list) and len(chance) == 2 and all(whole(part, COUNT_END) for part in chance)
+    if not good or not 0 < chance[0] <= chance[1]:
+        wrong.append(f"babe.epochConfig.c is {shown(chance)}: write the chance of a slot as a fraction above 0 and at most 1, like [1, 4]")
+    if config.get("allowed_slots") != "PrimaryAndSecondaryVRFSlots":
+        wrong.append(f"babe.epochConfig.allowed_slots is {shown(config.get('allowed_slots'))}: write PrimaryAndSecondaryVRFSlots, since the "
+                     "randomness by which storage is drawn needs an output in each block")
 
 
 def check_staking(patch, balances, with_keys, wrong):
@@ -164,20 +185,31 @@ def check_staking(patch, balances, with_keys, wrong):
     stakers = rows(patch, "staking.stakers", "stash, stash, plancks, role", wrong)
     check_addresses("staking.stakers", [row[0] for row in stakers], wrong)
     validators = {str(row[0]) for row in stakers if row[3] == "Validator"}
+    force, reward = staking.get("forceEra"), staking.get("slashRewardFraction", 0)
+    if force not in (None, "NotForcing"):
+        wrong.append(f"staking.forceEra is {shown(force)}: write NotForcing, or eras don't follow the clock")
+    if not whole(reward, WHOLE_PARTS + 1):
+        wrong.append(f"staking.slashRewardFraction is {shown(reward)}: write parts of a billion, at most {WHOLE_PARTS}")
     for stash, account, stake, role in stakers:
+        targets = role.get("Nominator") if isinstance(role, dict) and set(role) == {"Nominator"} else None
+        if role not in ("Validator", "Idle") and not (isinstance(targets, list) and targets):
+            wrong.append(f"staking.stakers has {shown(stash)} as {shown(role)}: write Validator, Idle or {{\"Nominator\": [stash, ...]}}")
+        for target in targets if isinstance(targets, list) else []:
+            if str(target) not in validators:
+                wrong.append(f"staking.stakers: {shown(stash)} nominates {shown(target)}, who is no Validator there")
         least = staking.get("minValidatorBond" if role == "Validator" else "minNominatorBond", 0)
         if account != stash:
             wrong.append(f"staking.stakers names {shown(stash)} and {shown(account)}: write the stash twice")
         if not whole(stake, BALANCE_END):
             wrong.append(f"staking.stakers has {shown(stash)} stake {shown(stake)}: write a whole number of plancks, without quotes")
         elif balances.get(str(stash), 0) <= stake:
-            wrong.append(f"{stash} stakes {stake} and holds {balances.get(str(stash), 0)}: balances.balances must give it more than its stake")
+            wrong.append(f"{shown(stash)} stakes {stake} and holds {balances.get(str(stash), 0)}: balances.balances must give it more than its stake")
         elif whole(least, BALANCE_END) and stake < least:
-            wrong.append(f"{stash} stakes {stake}: that is below the least that staking has for its role, {least}")
+            wrong.append(f"{shown(stash)} stakes {stake}: that is below the least that staking has for its role, {least}")
         if role == "Validator" and str(stash) not in with_keys:
-            wrong.append(f"{stash} is to validate and has no session.keys: it would never make a block")
+            wrong.append(f"{shown(stash)} is to validate and has no session.keys: it would never make a block")
     for stash in sorted(with_keys - validators):
-        wrong.append(f"{stash} has session.keys and is no Validator of staking.stakers: name it there, or leave its keys out")
+        wrong.append(f"{shown(stash)} has session.keys and is no Validator of staking.stakers: name it there, or leave its keys out")
     if not validators:
         wrong.append("staking.stakers names no Validator: nobody would make a block")
     count, least, most = (staking.get(name) for name in ("validatorCount", "minimumValidatorCount", "maxValidatorCount"))
@@ -210,7 +242,7 @@ def load(template):
         with open(template) as file:
             spec = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
-        sys.exit(f"{template} is no JSON: {error}")
+        sys.exit(f"{template} is no JSON: {shown(str(error))}")
     genesis = spec.get("genesis") if isinstance(spec, dict) else None
     runtime = genesis.get("runtimeGenesis") if isinstance(genesis, dict) else None
     patch = runtime.get("patch") if isinstance(runtime, dict) else None
@@ -219,6 +251,7 @@ def load(template):
     wrong = []
     check_around(spec, wrong)
     balances = check_balances(patch, wrong)
+    check_babe(patch, wrong)
     check_staking(patch, balances, check_keys(patch, wrong), wrong)
     if wrong:
         sys.exit("\n".join([f"{template} can't be a genesis:"] + wrong))
@@ -234,8 +267,11 @@ def main(args):
             spec["genesis"]["runtimeGenesis"]["code"] = "0x" + file.read().hex()
         json.dump(spec, sys.stdout)
     elif args == ["reason"]:
-        # The node repeats the whole genesis behind the reason.
-        print(sys.stdin.read().split(" for blob:")[0].strip()[-600:])
+        # Behind the reason the node repeats the whole genesis, or tells where in the runtime it stood.
+        said = sys.stdin.read().split(" for blob:")[0].split("WASM backtrace")[0]
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        text = "".join(c if c.isprintable() else " " for c in " ".join(lines))
+        print(text[-REASON_CHARACTERS:])
     else:
         sys.exit(__doc__)
 

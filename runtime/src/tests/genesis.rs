@@ -63,6 +63,14 @@ fn network_parameters_turn_every_period() {
     });
 }
 
+/// scripts/chain-spec says what is too little before the runtime is asked.
+#[test]
+fn the_script_that_checks_a_genesis_knows_the_existential_deposit() {
+    let script = include_str!("../../../scripts/lib/genesis.py").replace('_', "");
+    let expected = format!("EXISTENTIALDEPOSIT = {}\n", constants::currency::EXISTENTIAL_DEPOSIT);
+    assert!(script.contains(&expected), "scripts/lib/genesis.py has no line {expected}");
+}
+
 /// The template that chain-spec/README.md tells people to fill in makes a genesis once it is filled in.
 #[test]
 fn the_production_template_builds_without_sudo() {
