@@ -21,13 +21,15 @@ use sp_genesis_builder::PresetId;
 use sp_runtime::traits::{BlakeTwo256, Hash};
 use sp_state_machine::BasicExternalities;
 use std::{
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 /// Below the user's folder of what can be made again.
 const CACHE_FOLDER: &str = "cairn-node";
+/// Bits of a folder's mode.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The executor of a node, as the SDK makes it, but it keeps what it has compiled.
 pub fn executor(config: &ExecutorConfiguration, base_path: &Path) -> Executor {
@@ -60,6 +62,17 @@ fn cache_folder(base_path: &Path) -> Result<PathBuf, String> {
         .create(&folder)
         .and_then(|()| folder.canonicalize())
         .map_err(|error| format!("{}: {error}", folder.display()))
+        .and_then(|folder| is_ours_alone(&folder).map(|()| folder))
+}
+
+/// Whether nobody else may write to a folder.
+fn is_ours_alone(folder: &Path) -> Result<(), String> {
+    let read = |path: &Path| path.metadata().map_err(|error| format!("{}: {error}", path.display()));
+    let (found, process) = (read(folder)?, read(Path::new("/proc/self"))?);
+    if found.uid() != process.uid() || found.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(format!("{} belongs to another user, or others may write to it: remove it", folder.display()));
+    }
+    Ok(())
 }
 
 /// Makes the genesis block, if the database has none.
@@ -142,6 +155,16 @@ impl<'a> Runtime<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
+    #[test]
+    fn compiled_code_is_taken_from_no_folder_that_others_write_to() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, ours) in [(0o700, true), (0o755, true), (0o770, false), (0o777, false)] {
+            std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_ours_alone(folder.path()).is_ok(), ours, "{mode:o}");
+        }
+    }
 
     /// Both compile the runtime: seconds.
     #[test]
