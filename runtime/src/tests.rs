@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+mod attacks;
 mod chain;
 mod dry_run;
 mod exchange;
@@ -10,6 +11,7 @@ mod invariants;
 mod metadata;
 mod offences;
 mod staking;
+mod storage_world;
 
 use crate::{constants::currency::CRN, *};
 use frame_support::{assert_noop, assert_ok};
