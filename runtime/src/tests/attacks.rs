@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What strangers try with storage in order to harm others or to gain, on the whole runtime: its own periods, deposits, fees and
-//! hooks. The pallet's tests try more, on its mock. In each test the honest vaults prove all that they have and restore all
+//! What strangers try with storage in order to harm others or to gain, on the whole runtime: its own deposits, fees and
+//! hooks, at the development network's periods. The pallet's tests try more, on its mock. In each test the honest vaults prove all that they have and restore all
 //! that can be restored; after it all invariants hold.
 
 use super::{storage_world::*, *};
