@@ -552,21 +552,23 @@ mod benchmarks {
         advance::<T>(1);
         let now = Pallet::<T>::now();
         Pallet::<T>::settle_drive(&mut drive);
-        // Half a period is left, and all blocks that are tried have their fill, but one that is late among them.
+        // Half a period is left, it found no room before, and again all blocks that are tried have their fill.
         let left = (T::PeriodBlocks::get() / 2).max(4);
         drive.escrow = drive.rate * pallet_vaults::Balance::from(left);
-        drive.queued_block = Some(now);
+        drive.queued_block = Some(QUEUED_LATE);
         Drives::<T>::insert(id, drive);
-        Endings::<T>::insert(now, BoundedVec::truncate_from(vec![id]));
+        LateDrives::<T>::insert(0, id);
+        LateSpan::<T>::put(Span { first: 0, end: 1 });
         let full = vec![u64::MAX; ENDINGS_PER_BLOCK_MAX as usize];
-        for block in now + 2..=now + left {
+        for block in now + 1..=now + left {
             Endings::<T>::insert(block, BoundedVec::truncate_from(full.clone()));
         }
         #[block]
         {
             Pallet::<T>::do_endings(now);
         }
-        assert!(Drives::<T>::get(id).is_none_or(|drive| drive.warned));
+        assert!(Drives::<T>::get(id).is_some_and(|drive| drive.warned && drive.queued_block == Some(QUEUED_LATE)));
+        assert_eq!(LateSpan::<T>::get().first, 1);
     }
 
     #[benchmark]

@@ -4,12 +4,15 @@
 
 use crate::{
     slot_key, slot_of, Book, Books, Challenges, Classes, Config, Disputes, DisputesDue, Drive, Drives, Endings,
-    EvictionSpan, Evictions, FormingDrives, FormingSpan, GrantedTo, Grants, HeldSlots, HoldReason, LiableSlots,
-    NextDrive, OwnerDriveCounts, OwnerDrives, Pallet, Queue, RepairQueue, RepairSpans, Reserve, SealingKeys, Slot,
-    Slots, Tallies, Windows, CLASSES,
+    EvictionSpan, Evictions, FormingDrives, FormingSpan, GrantedTo, Grants, HeldSlots, HoldReason, LateDrives,
+    LateSpan, LiableSlots, NextDrive, OwnerDriveCounts, OwnerDrives, Pallet, Queue, RepairQueue, RepairSpans, Reserve,
+    ReserveDebt, SealingKeys, Slot, Slots, Tallies, UnreachedSlots, Windows, CLASSES, QUEUED_LATE,
 };
-use alloc::{collections::BTreeMap, vec::Vec};
-use cairn_primitives::storage::{SlotAt, SlotState};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use cairn_primitives::storage::{DriveId, SlotAt, SlotState};
 use codec::Encode;
 use frame_support::{
     ensure,
@@ -65,9 +68,15 @@ impl<T: Config> Pallet<T> {
             let rate = drive.slot_rate(period).saturating_mul(drive.healthy.into());
             ensure!(rate == drive.rate, "a drive pays something else than its slots cost");
             let owed = drive.rate.saturating_mul(now.saturating_sub(drive.since).into());
-            ensure!(owed <= drive.escrow, "a drive owes more than it has");
+            let late = drive.queued_block == Some(QUEUED_LATE);
+            ensure!(owed <= drive.escrow || late, "a drive owes more than it has");
         }
         ensure!(slots == Slots::<T>::iter_keys().count(), "a slot is of no drive");
+        let held = |at: &SlotAt| Slots::<T>::get(at).is_some_and(|slot| slot.vault.is_some());
+        ensure!(
+            UnreachedSlots::<T>::iter_keys().all(|at| held(&at)),
+            "a slot is remembered as not served that nobody has"
+        );
         Ok(())
     }
 
@@ -196,7 +205,8 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Invariant 6: a drive that pays is looked at no later than it runs dry, and listed at just one block.
+    /// Invariant 6: a drive that pays is looked at no later than it runs dry, and listed at just one block; or it waits in the
+    /// queue of those that no block had room for.
     fn check_endings() -> Check {
         let mut listed = 0usize;
         for (block, drives) in Endings::<T>::iter() {
@@ -207,8 +217,19 @@ impl<T: Config> Pallet<T> {
                 listed = listed.saturating_add(1);
             }
         }
+        let span = LateSpan::<T>::get();
+        ensure!(LateDrives::<T>::iter().count() as u64 == span.entries(), "the queue of late drives is miscounted");
+        ensure!(
+            LateDrives::<T>::iter_keys().all(|number| (span.first..span.end).contains(&number)),
+            "a late drive is outside of its queue"
+        );
+        let late: BTreeSet<DriveId> = LateDrives::<T>::iter_values().collect();
         let mut queued = 0usize;
-        for drive in Drives::<T>::iter_values() {
+        for (id, drive) in Drives::<T>::iter() {
+            if drive.queued_block == Some(QUEUED_LATE) {
+                ensure!(late.contains(&id), "a late drive is not in the queue of these");
+                continue;
+            }
             queued = queued.saturating_add(usize::from(drive.queued_block.is_some()));
             if let Some(dry) = drive.dry_block() {
                 ensure!(drive.queued_block.is_some_and(|block| block <= dry), "a drive would outlive its escrow");
@@ -277,16 +298,18 @@ impl<T: Config> Pallet<T> {
 
     /// What the pot owes, as of this block: escrows, what vaults have pending and at stake, and the reserve.
     pub(crate) fn owed_by_pot() -> Balance {
-        let mut owed = Reserve::<T>::get();
+        let (mut owed, mut unpaid) = (Reserve::<T>::get(), 0u128);
         for mut drive in Drives::<T>::iter_values() {
-            Self::settle_drive(&mut drive);
+            unpaid = unpaid.saturating_add(Self::take_from_escrow(&mut drive));
             owed = owed.saturating_add(drive.escrow);
         }
         for mut book in Books::<T>::iter_values() {
             Self::settle_book(&mut book);
             owed = owed.saturating_add(book.pending);
         }
-        Challenges::<T>::iter_values().fold(owed, |owed, challenge| owed.saturating_add(challenge.at_stake))
+        let owed = Challenges::<T>::iter_values().fold(owed, |owed, challenge| owed.saturating_add(challenge.at_stake));
+        // What late drives owe beyond their escrows the reserve pays, or is going to.
+        owed.saturating_sub(unpaid).saturating_sub(ReserveDebt::<T>::get())
     }
 
     /// Invariant 9: the pot has what it owes, and its own existential deposit. It may have more: anyone may give to it.
@@ -294,6 +317,7 @@ impl<T: Config> Pallet<T> {
         let has = T::NativeBalance::balance(&Self::pot());
         let needed = Self::owed_by_pot().saturating_add(T::NativeBalance::minimum_balance());
         ensure!(has >= needed, "the pot has less than it owes");
+        ensure!(Reserve::<T>::get() == 0 || ReserveDebt::<T>::get() == 0, "the reserve has coins, and owes some");
         Ok(())
     }
 

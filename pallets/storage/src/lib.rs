@@ -220,6 +220,14 @@ pub mod pallet {
     pub type Endings<T: Config> =
         StorageMap<_, Twox64Concat, u32, BoundedVec<DriveId, ConstU32<ENDINGS_PER_BLOCK_MAX>>, ValueQuery>;
 
+    /// The extent of the queue of drives that no block before they are dry had room for.
+    #[pallet::storage]
+    pub type LateSpan<T: Config> = StorageValue<_, Span, ValueQuery>;
+
+    /// Drives that no block before they are dry had room for. Those that ended, or found room since, may still be listed.
+    #[pallet::storage]
+    pub type LateDrives<T: Config> = StorageMap<_, Twox64Concat, u64, DriveId>;
+
     /// The extent of the queue of drives that wait for a draw of groups.
     #[pallet::storage]
     pub type FormingSpan<T: Config> = StorageValue<_, Span, ValueQuery>;
@@ -247,6 +255,15 @@ pub mod pallet {
     /// Plancks of the repair reserve.
     #[pallet::storage]
     pub type Reserve<T: Config> = StorageValue<_, Balance, ValueQuery>;
+
+    /// Slots whose vault, as nearly all of its group said, served nobody; as long as the vault has the slot.
+    #[pallet::storage]
+    pub type UnreachedSlots<T: Config> = StorageMap<_, Twox64Concat, SlotAt, Unreached>;
+
+    /// Plancks that vaults earned in blocks for which drives ended late, and that the reserve had not. What the reserve gets next pays
+    /// this; 0 where the reserve has anything.
+    #[pallet::storage]
+    pub type ReserveDebt<T: Config> = StorageValue<_, Balance, ValueQuery>;
 
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
@@ -463,6 +480,8 @@ pub mod pallet {
         AlreadyReported,
         /// The group said that the vault serves nobody: it can show that it is back when a quarter of a period is over.
         RestoreEarly,
+        /// The group said so for the second time within eight periods: another vault is drawn for the slot.
+        RestoreForfeited,
     }
 
     #[pallet::hooks]
@@ -514,7 +533,7 @@ pub mod pallet {
         /// Pays into a drive's escrow. Anyone may.
         ///
         /// # Errors
-        /// `DriveUnknown`, `AmountZero`, `QueueFull`; too little to pay.
+        /// `DriveUnknown`, `AmountZero`; too little to pay.
         #[pallet::call_index(1)]
         #[pallet::weight(<T as Config>::WeightInfo::top_up())]
         pub fn top_up(origin: OriginFor<T>, drive: DriveId, amount: Balance) -> DispatchResult {
@@ -538,7 +557,7 @@ pub mod pallet {
         ///
         /// # Errors
         /// `DriveUnknown`, `NotWriter`, `VersionStale`, `GroupForming`, `ReceiptsExpired`, `UnitsShrink`, `CapacityExceeded`,
-        /// `SlotCountWrong`, `RootsDiffer`, `RootChanged`, `SignatureInvalid`, `SignatureUnexpected`, `TooFewSignatures`, `EscrowTooSmall`, `QueueFull`.
+        /// `SlotCountWrong`, `RootsDiffer`, `RootChanged`, `SignatureInvalid`, `SignatureUnexpected`, `TooFewSignatures`, `EscrowTooSmall`.
         #[pallet::call_index(3)]
         #[pallet::weight(<T as Config>::WeightInfo::checkpoint(signatures.len() as u32))]
         #[allow(clippy::too_many_arguments)]
@@ -698,8 +717,8 @@ pub mod pallet {
         /// [`restore_chunk`](cairn_primitives::storage::restore_chunk) says. Free of charge if right.
         ///
         /// # Errors
-        /// `DriveUnknown`, `SlotUnknown`, `NothingToRestore`, `RestoreLate`, `RestoreEarly`, `ProofMissing`, `ProofInvalid`,
-        /// `EscrowTooSmall`, `QueueFull`.
+        /// `DriveUnknown`, `SlotUnknown`, `NothingToRestore`, `RestoreLate`, `RestoreEarly`, `RestoreForfeited`, `ProofMissing`,
+        /// `ProofInvalid`, `EscrowTooSmall`.
         #[pallet::call_index(14)]
         #[pallet::weight(<T as Config>::WeightInfo::restore())]
         pub fn restore(

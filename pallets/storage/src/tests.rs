@@ -6,6 +6,7 @@ mod checkpoints;
 mod detection;
 mod disputes;
 mod drives;
+mod endings;
 mod outages;
 mod properties;
 mod reading;

@@ -22,6 +22,10 @@ pub const LEAVES_MAX: u32 = 64;
 pub const ENDINGS_PER_BLOCK: u32 = 8;
 /// Drives that one block ends or warns of at the most, where no other block was found: the widest take some 0.4 s of it.
 pub const ENDINGS_PER_BLOCK_MAX: u32 = 32;
+/// Drives that one block ends or looks at beside those, of the ones that no block before they are dry had room for.
+pub const ENDINGS_LATE_PER_BLOCK: u32 = 8;
+/// What such a drive names as its block: block 0 has no drives to end.
+pub const QUEUED_LATE: u32 = 0;
 /// Slots that one block draws vaults for in new groups; a drive's group is drawn whole.
 pub const GROUP_SLOTS_PER_BLOCK: u32 = 64;
 /// How often, for each of its slots, an owner can have a silent vault replaced before the first checkpoint.
@@ -74,6 +78,9 @@ pub const BONUS_PPM: u128 = 500_000;
 /// A slot that is behind for this part of a period gets a successor.
 pub const BEHIND_GRACE_DIVISOR: u32 = 4;
 
+/// So many periods after a group said that a vault serves nobody, another time is the second in a row: the vault can't come back.
+pub const UNREACHED_PERIODS: u32 = 8;
+
 /// A key of [`HeldSlots`](crate::HeldSlots): drive, big-endian, and slot, so that keys are in order.
 pub type SlotKey = [u8; 9];
 /// Roots of all slots, in order.
@@ -85,7 +92,7 @@ pub type Signatures = BoundedVec<Option<[u8; 64]>, ConstU32<SLOTS_MAX>>;
 ///
 /// # Correctness
 /// `rate` is `healthy` times what [`slot_rate`](Drive::slot_rate) says, and what has been paid up to `since` is no longer in
-/// `escrow`; `queued_block`, if there is one, is not after the block in which the escrow ends.
+/// `escrow`; `queued_block`, if there is one, is not after the block in which the escrow ends, or [`QUEUED_LATE`].
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
 pub struct Drive<AccountId> {
     /// Whose it is; of it `deposit` is held.
@@ -261,6 +268,15 @@ impl<AccountId> Slot<AccountId> {
         self.not_before = 0;
         self.former = None;
     }
+}
+
+/// When nearly all of a group said that a slot's vault serves nobody, and how often in a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen)]
+pub struct Unreached {
+    /// Block of the last time.
+    pub block: u32,
+    /// Times, each within [`UNREACHED_PERIODS`] of the one before.
+    pub times: u8,
 }
 
 /// A word of one vault of a group that another serves nobody.
@@ -477,6 +493,13 @@ impl Span {
     pub const fn entries(&self) -> u64 {
         self.end.saturating_sub(self.first)
     }
+
+    /// Makes room for one more entry, and gives its number.
+    pub fn push(&mut self) -> u64 {
+        let number = self.end;
+        self.end = number.saturating_add(1);
+        number
+    }
 }
 
 /// Why a slot changed hands or state.
@@ -513,9 +536,8 @@ pub enum EndCause {
     Closed,
     /// Its escrow no longer paid for a block.
     RanDry,
-    /// It was about to run dry, and dozens of blocks until then have [`ENDINGS_PER_BLOCK_MAX`] drives that end.
-    QueueFull,
     /// Fewer vaults than it needs ask at most its price and have room; all that was paid came back.
+    #[codec(index = 3)]
     NotEnoughVaults,
 }
 

@@ -4,8 +4,8 @@
 
 use crate::{
     slot_key, Config, Dispute, Disputes, DisputesDue, Drive, Drives, Duty, Error, Event, HeldSlots, HoldReason, Pallet,
-    Report, Slot, SlotCause, Slots, Unserved, BEHIND_GRACE_DIVISOR, BOUNTY_DEPOSITS_MAX, BOUNTY_PPM,
-    DISPUTE_BLOCKS_TRIED_MAX, LEAVES_MAX,
+    Report, Slot, SlotCause, Slots, Unreached, UnreachedSlots, Unserved, BEHIND_GRACE_DIVISOR, BOUNTY_DEPOSITS_MAX,
+    BOUNTY_PPM, DISPUTE_BLOCKS_TRIED_MAX, LEAVES_MAX, UNREACHED_PERIODS,
 };
 use cairn_primitives::storage::{ChunkProof, SlotAt, SlotState, Target, CHUNKS_PER_UNIT};
 use frame_support::pallet_prelude::*;
@@ -105,9 +105,23 @@ impl<T: Config> Pallet<T> {
         slot.behind_block = Some(now);
         slot.not_before = now.saturating_add(Self::period() / BEHIND_GRACE_DIVISOR);
         slot.unserved = Unserved::default();
+        let memory = Self::period().saturating_mul(UNREACHED_PERIODS);
+        let before = UnreachedSlots::<T>::get(at).filter(|before| now.saturating_sub(before.block) < memory);
+        let times = before.map_or(0, |before| before.times).saturating_add(1);
+        UnreachedSlots::<T>::insert(at, Unreached { block: now, times });
         Self::turn_state(at, slot, SlotState::Behind, SlotCause::Unserved, &mut drive.healthy);
         drive.decide_refill();
         Self::enqueue_repair(at, drive, slot);
+    }
+
+    /// Whether the vault of a slot can't show any more that it is back: it was behind before because it served nobody, and is so
+    /// again.
+    ///
+    /// # Correctness
+    /// Else a vault that serves nobody would lose a quarter of a period's pay each time that all of its group say so, and no more.
+    pub(crate) fn is_forfeited(at: SlotAt, slot: &Slot<T::AccountId>) -> bool {
+        let again = |unreached: Unreached| unreached.times > 1 && slot.behind_block == Some(unreached.block);
+        UnreachedSlots::<T>::get(at).is_some_and(again)
     }
 
     /// Decides the disputes whose time is over. Gives how many.

@@ -3,7 +3,7 @@
 //! Emptying the slots of vaults that were ejected, a few in each block.
 
 use crate::{
-    slot_of, Books, Config, Drives, Event, EvictionSpan, Evictions, HeldSlots, Pallet, SlotCause, Slots,
+    slot_of, Books, Config, Drives, Event, EvictionSpan, Evictions, HeldSlots, Pallet, SlotCause, Slots, Span,
     EVICTIONS_PER_BLOCK,
 };
 use frame_support::defensive;
@@ -17,11 +17,7 @@ impl<T: Config> Pallet<T> {
         let slots = pallet_vaults::Vaults::<T>::get(who).map_or(0, |vault| vault.slots);
         Self::deposit_event(Event::VaultEjected { vault: who.clone(), slots });
         Books::<T>::mutate(who, |book| book.evicting = true);
-        let end = EvictionSpan::<T>::mutate(|span| {
-            let end = span.end;
-            span.end = end.saturating_add(1);
-            end
-        });
+        let end = EvictionSpan::<T>::mutate(Span::push);
         Evictions::<T>::insert(end, who);
         true
     }

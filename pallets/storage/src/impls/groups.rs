@@ -9,7 +9,7 @@
 
 use crate::{
     slot_key, Config, Drive, Drives, EndCause, Error, FormingDrives, FormingSpan, HeldSlots, Pallet, Slot, SlotCause,
-    Slots, GROUP_SLOTS_PER_BLOCK, REDRAWS_PER_SLOT,
+    Slots, Span, GROUP_SLOTS_PER_BLOCK, REDRAWS_PER_SLOT,
 };
 use cairn_primitives::storage::{DriveId, SlotAt, SlotState, SLOTS_MAX};
 use frame_support::pallet_prelude::*;
@@ -19,11 +19,7 @@ impl<T: Config> Pallet<T> {
     /// Queues a drive for the next draw of groups. The drive is for the caller to store.
     pub(crate) fn enqueue_group(id: DriveId, drive: &mut Drive<T::AccountId>) {
         drive.forming = true;
-        let end = FormingSpan::<T>::mutate(|span| {
-            let end = span.end;
-            span.end = end.saturating_add(1);
-            end
-        });
+        let end = FormingSpan::<T>::mutate(Span::push);
         FormingDrives::<T>::insert(end, id);
     }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     slot_key, Challenges, Config, Dispute, Disputes, Drive, Drives, Duty, Event, HeldSlots, HoldReason, LiablePlace,
-    LiableSlots, Pallet, Slot, SlotCause, Slots, Unserved, BONUS_PPM, CLASSES,
+    LiableSlots, Pallet, Slot, SlotCause, Slots, UnreachedSlots, Unserved, BONUS_PPM, CLASSES,
 };
 use cairn_primitives::storage::{SlotAt, SlotState, Target, CHUNKS_PER_UNIT};
 use frame_support::defensive;
@@ -135,6 +135,7 @@ impl<T: Config> Pallet<T> {
         slot.behind_block = None;
         slot.proven_block = None;
         slot.unserved = Unserved::default();
+        UnreachedSlots::<T>::remove(at);
         Self::void_dispute(at, slot);
         Self::excuse(&who, at, None);
         Self::release_slot(at, &who, drive.capacity_units);

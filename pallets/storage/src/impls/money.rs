@@ -6,8 +6,8 @@
 //! Coins move in and out of the pot only together with the entry that says whose they are.
 
 use crate::{
-    Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, Pallet, Reserve,
-    ENDINGS_PER_BLOCK, ENDINGS_PER_BLOCK_MAX,
+    Book, Books, Config, Drive, Drives, EndCause, Endings, Error, Event, HoldReason, LateDrives, LateSpan, Pallet,
+    Reserve, ReserveDebt, Span, ENDINGS_LATE_PER_BLOCK, ENDINGS_PER_BLOCK, ENDINGS_PER_BLOCK_MAX, QUEUED_LATE,
 };
 use cairn_primitives::storage::DriveId;
 use codec::Encode;
@@ -127,8 +127,13 @@ impl<T: Config> Pallet<T> {
         amount == 0 || T::NativeBalance::transfer(&Self::pot(), who, amount, Preservation::Preserve).is_ok()
     }
 
+    /// What comes in pays the reserve's debt first.
     pub(crate) fn add_to_reserve(amount: Balance) {
-        Self::change_reserve(|reserve| reserve.saturating_add(amount));
+        let repaid = ReserveDebt::<T>::get().min(amount);
+        if repaid > 0 {
+            ReserveDebt::<T>::mutate(|owed| *owed = owed.saturating_sub(repaid));
+        }
+        Self::change_reserve(|reserve| reserve.saturating_add(amount.saturating_sub(repaid)));
     }
 
     /// Pays up to `amount` from the reserve, and says how much that was.
@@ -167,15 +172,27 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes what a drive owes up to now out of its escrow. From here on its rate may change.
+    ///
+    /// What a drive that waited for its end in [`LateDrives`] owes beyond its escrow, its vaults have earned: the reserve pays
+    /// that, now or from what comes in next. The reserve has had a part of what each drive paid.
     pub(crate) fn settle_drive(drive: &mut Drive<T::AccountId>) {
+        let unpaid = Self::take_from_escrow(drive);
+        let debt = unpaid.saturating_sub(Reserve::<T>::get());
+        Self::change_reserve(|reserve| reserve.saturating_sub(unpaid));
+        if debt > 0 {
+            ReserveDebt::<T>::mutate(|owed| *owed = owed.saturating_add(debt));
+        }
+    }
+
+    /// Takes what a drive owes up to now out of its escrow, and gives what that doesn't pay for.
+    pub(crate) fn take_from_escrow(drive: &mut Drive<T::AccountId>) -> Balance {
         let now = Self::now();
         let owed = drive.rate.saturating_mul(now.saturating_sub(drive.since).into());
-        if owed > drive.escrow {
-            frame_support::defensive!("a drive outlived its escrow");
-        }
-        drive.escrow = drive.escrow.saturating_sub(owed);
-        drive.spent = drive.spent.saturating_add(owed);
+        let paid = owed.min(drive.escrow);
+        drive.escrow = drive.escrow.saturating_sub(paid);
+        drive.spent = drive.spent.saturating_add(paid);
         drive.since = now;
+        owed.saturating_sub(paid)
     }
 
     /// Adds what a vault earned up to now to what it has pending. From here on its rate may change.
@@ -196,10 +213,11 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Sees to it that a drive is looked at no later than it runs dry, and a period before to warn its owner; warns at once
-    /// if it is less. Its rate and escrow are as they will be stored.
+    /// if it is less. Its rate and escrow are as they will be stored. Where no block until then has room, the drive is queued
+    /// in [`LateDrives`]: it may end a little late, and never early.
     ///
     /// # Errors
-    /// `EscrowTooSmall` if it is dry now; `QueueFull`.
+    /// `EscrowTooSmall` if it is dry now.
     pub(crate) fn enqueue_ending(id: DriveId, drive: &mut Drive<T::AccountId>) -> Result<(), Error<T>> {
         let (now, period) = (Self::now(), Self::period());
         // A drive that pays nothing has no end; an entry that it has is found to be void.
@@ -216,7 +234,42 @@ impl<T: Config> Pallet<T> {
             let owner = drive.owner.clone();
             Self::deposit_event(Event::DriveRunsDry { drive: id, owner, dry_block: dry });
         }
-        Self::enqueue_ending_by(id, drive, now, dry).then_some(()).ok_or(Error::<T>::QueueFull)
+        if !Self::enqueue_ending_by(id, drive, now, dry) {
+            Self::enqueue_late(id, drive);
+        }
+        Ok(())
+    }
+
+    fn enqueue_late(id: DriveId, drive: &mut Drive<T::AccountId>) {
+        match drive.queued_block.replace(QUEUED_LATE) {
+            Some(QUEUED_LATE) => return,
+            Some(before) => Self::leave_endings(id, before),
+            None => {},
+        }
+        Self::push_late(id);
+    }
+
+    fn push_late(id: DriveId) {
+        let number = LateSpan::<T>::mutate(Span::push);
+        LateDrives::<T>::insert(number, id);
+    }
+
+    /// Takes drives off the queue of those that found no room in any block, the first first.
+    fn take_late(most: u32) -> alloc::vec::Vec<DriveId> {
+        let mut span = LateSpan::<T>::get();
+        let mut taken = alloc::vec::Vec::new();
+        while span.entries() > 0 && (taken.len() as u32) < most {
+            let Some(id) = LateDrives::<T>::take(span.first) else {
+                frame_support::defensive!("the queue of late drives has a gap");
+                break;
+            };
+            span.first = span.first.saturating_add(1);
+            taken.push(id);
+        }
+        if !taken.is_empty() {
+            LateSpan::<T>::put(span);
+        }
+        taken
     }
 
     /// Finds a block with room from behind `now` up to `target`, as late as can be. Says whether there was one.
@@ -271,22 +324,32 @@ impl<T: Config> Pallet<T> {
     /// many drives were looked at.
     pub(crate) fn do_endings(now: u32) -> (u32, u32, u32) {
         let due = Endings::<T>::take(now);
-        let (mut slots, mut grants, looked_at) = (0u32, 0u32, due.len() as u32);
-        for id in due {
-            let Some(mut drive) = Drives::<T>::get(id) else { continue };
+        // Those that wait for room have places of their own, and those that this block's have left.
+        let places = ENDINGS_PER_BLOCK_MAX.saturating_sub(due.len() as u32).saturating_add(ENDINGS_LATE_PER_BLOCK);
+        let late = Self::take_late(places);
+        let (mut slots, mut grants) = (0u32, 0u32);
+        let looked_at = (due.len() as u32).saturating_add(late.len() as u32);
+        let due = due.into_iter().map(|id| (id, now)).chain(late.into_iter().map(|id| (id, QUEUED_LATE)));
+        for (id, queued) in due {
+            // The entries of drives that ended, or were queued elsewhere since, are void.
+            let drive = Drives::<T>::get(id).filter(|drive| drive.queued_block == Some(queued));
+            let Some(mut drive) = drive else { continue };
+            // There was no room up to its end, and there is hardly any now.
+            let soon =
+                drive.dry_block().is_some_and(|dry| dry > now && dry <= now.saturating_add(ENDINGS_TRIED_BEYOND));
+            if queued == QUEUED_LATE && drive.warned && soon {
+                Self::push_late(id);
+                continue;
+            }
             drive.queued_block = None;
-            let cause = match drive.dry_block() {
-                Some(dry) if dry <= now => Some(EndCause::RanDry),
-                Some(_) => Self::enqueue_ending(id, &mut drive).is_err().then_some(EndCause::QueueFull),
-                None => None,
-            };
-            match cause {
-                Some(cause) => {
-                    let ended = Self::end_drive(id, drive, cause);
+            // Only a drive that is dry can't be queued.
+            match Self::enqueue_ending(id, &mut drive) {
+                Ok(()) => Drives::<T>::insert(id, drive),
+                Err(_) => {
+                    let ended = Self::end_drive(id, drive, EndCause::RanDry);
                     slots = slots.saturating_add(ended.0);
                     grants = grants.saturating_add(ended.1);
                 },
-                None => Drives::<T>::insert(id, drive),
             }
         }
         (slots, grants, looked_at)

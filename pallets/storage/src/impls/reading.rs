@@ -123,6 +123,8 @@ impl<T: Config> Pallet<T> {
         let held = entries.take(limit.min(PAGE_MAX) as usize).filter_map(|(key, successor)| {
             let at = slot_of(key);
             let (drive, slot) = (Drives::<T>::get(at.drive)?, Slots::<T>::get(at)?);
+            // One that can't come back needn't try.
+            let forfeited = !successor && Self::is_forfeited(at, &slot);
             let due_block = slot.successor.filter(|_| successor).map(|successor| successor.due_block);
             Some(HeldSlot {
                 at,
@@ -136,7 +138,7 @@ impl<T: Config> Pallet<T> {
                 disputed: slot.disputed && !successor,
                 unserved: if successor { 0 } else { slot.unserved.by.count_ones() as u8 },
                 behind_block: slot.behind_block,
-                not_before: slot.not_before,
+                not_before: if forfeited { u32::MAX } else { slot.not_before },
                 due_block,
             })
         });

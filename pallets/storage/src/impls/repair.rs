@@ -14,7 +14,7 @@
 
 use crate::{
     slot_key, Config, Drive, Drives, Duty, Error, Event, HeldSlots, Pallet, Queue, RepairQueue, RepairSpans, Slot,
-    SlotCause, Slots, BEHIND_GRACE_DIVISOR, DRAWS_PER_BLOCK, DRAW_SHARES, FAILURES_DOUBTFUL, LEAVES_MAX,
+    SlotCause, Slots, Span, BEHIND_GRACE_DIVISOR, DRAWS_PER_BLOCK, DRAW_SHARES, FAILURES_DOUBTFUL, LEAVES_MAX,
     LOOKS_AT_WAITING_MAX, LOOKS_PER_BLOCK, PAUSE_DIVISOR, PAUSE_PERIODS_MAX, RESTORE_UNITS_PER_BLOCK,
     WAITING_ROUND_DIVISOR,
 };
@@ -45,11 +45,7 @@ impl<T: Config> Pallet<T> {
             Found::Draw => Queue::Vacant,
             Found::Wait | Found::Done => Queue::Waiting,
         };
-        let end = RepairSpans::<T>::mutate(queue, |span| {
-            let end = span.end;
-            span.end = end.saturating_add(1);
-            end
-        });
+        let end = RepairSpans::<T>::mutate(queue, Span::push);
         RepairQueue::<T>::insert((queue, end), at);
     }
 
@@ -181,6 +177,7 @@ impl<T: Config> Pallet<T> {
         let late = succeeding.is_some_and(|successor| successor.due_block < Self::now());
         ensure!(!late, Error::<T>::RestoreLate);
         // Who is behind because it served nobody isn't back at once.
+        ensure!(!catching_up || !Self::is_forfeited(at, &slot), Error::<T>::RestoreForfeited);
         ensure!(!catching_up || Self::now() >= slot.not_before, Error::<T>::RestoreEarly);
 
         let account = Self::first_32(&who.encode());

@@ -3,9 +3,7 @@
 //! What strangers try in order to harm others or to gain, over many blocks. In each test the honest vaults prove all that they have
 //! and restore all that can be restored.
 
-use crate::{
-    mock::*, Challenges, Drives, EndCause, Endings, Error, Event, Queue, RepairSpans, Report, SlotCause, Slots,
-};
+use crate::{mock::*, Drives, EndCause, Error, Event, Queue, RepairSpans, Report, SlotCause, Slots};
 use cairn_primitives::storage::{Coding, SlotAt, SlotState, VaultStatus, Visibility};
 use frame_support::{assert_noop, assert_ok, dispatch::Pays};
 
@@ -169,57 +167,6 @@ fn declining_is_no_way_out_of_a_challenge_or_a_dispute() {
 }
 
 #[test]
-fn a_drive_that_is_paid_lasts_whatever_blocks_others_fill() {
-    ExtBuilder.build_and_execute(|| {
-        (0..8).for_each(|index| register_with(index, 100_000, 100 * BOND));
-        let id = create_for(ALICE, Coding::K1, 4, 403);
-        commit(ALICE, id, 4);
-        let dry = drive(id).dry_block().unwrap();
-        let queued = drive(id).queued_block.unwrap();
-        // All that a stranger could ever fill by its own drives, and everything near the end beyond that.
-        let full: Vec<u64> = (0..u64::from(crate::ENDINGS_PER_BLOCK)).map(|number| u64::MAX - number).collect();
-        for block in now() + 1..=dry {
-            Endings::<Test>::mutate(block, |drives| {
-                full.iter().for_each(|id| {
-                    let _ = drives.try_push(*id);
-                })
-            });
-        }
-        run_proving_fast(queued - now());
-        assert!(Drives::<Test>::contains_key(id), "the warning's block");
-        run_proving_fast(dry - now() - 1);
-        assert!(Drives::<Test>::contains_key(id), "one block before it is dry");
-        run_proving_fast(1);
-        assert!(!Drives::<Test>::contains_key(id));
-        System::assert_has_event(
-            Event::DriveEnded { drive: id, owner: account(ALICE), cause: EndCause::RanDry, refund: refund() }.into(),
-        );
-        // The entries of drives that there are not.
-        let left: Vec<u32> = Endings::<Test>::iter_keys().collect();
-        left.into_iter().for_each(Endings::<Test>::remove);
-    });
-}
-
-fn refund() -> u128 {
-    let ended = events().into_iter().find_map(|event| match event {
-        Event::DriveEnded { refund, .. } => Some(refund),
-        _ => None,
-    });
-    ended.unwrap()
-}
-
-/// As [`run_proving`], without looking for challenges of those that have none.
-fn run_proving_fast(blocks: u32) {
-    for _ in 0..blocks {
-        next_block();
-        if Challenges::<Test>::iter_keys().next().is_some() {
-            let all: Vec<u32> = Challenges::<Test>::iter_keys().map(|who| number(&who)).collect();
-            all.into_iter().for_each(prove);
-        }
-    }
-}
-
-#[test]
 fn slots_that_nobody_can_be_drawn_for_stop_no_other_repair() {
     ExtBuilder.build_and_execute(|| {
         register(8);
@@ -337,6 +284,48 @@ fn a_vault_that_serves_nobody_is_not_paid_and_loses_the_slot_but_no_score() {
         assert_eq!((vault(silent).slots, vault(silent).bond), (0, bond));
         assert!(vault(silent).reputation.score_ppm() >= score);
     });
+}
+
+#[test]
+fn who_serves_nobody_comes_back_once_and_not_again_soon() {
+    // The second time within eight periods, and after them.
+    for (periods, forfeited) in [(2, true), (7, true), (9, false)] {
+        ExtBuilder.build_and_execute(|| {
+            register(8);
+            let id = create_for(ALICE, Coding::K1, 100, 100);
+            commit(ALICE, id, 60);
+            let silent = holder(id, 0);
+            let all_say_so = || {
+                for by in 1..4 {
+                    let reports = vec![Report { at: at(id, 0), by }].try_into().unwrap();
+                    assert_ok!(Storage::report_unserved(signed(holder(id, by)), reports));
+                }
+                assert_eq!(slot(id, 0).state, SlotState::Behind);
+            };
+            all_say_so();
+            let first = now();
+            run_proving(PERIOD / 4, &[]);
+            assert_ok!(restore(silent, at(id, 0)));
+            run_proving(first + periods * PERIOD - now(), &[]);
+            let (score, bond) = (vault(silent).reputation.score_ppm(), vault(silent).bond);
+            all_say_so();
+            run_proving(PERIOD / 4, &[]);
+            let held = Storage::api_slots_of(&account(silent), None, 10);
+            assert_eq!(held.iter().any(|held| held.not_before == u32::MAX), forfeited, "the vault is told");
+            if forfeited {
+                assert_noop!(restore(silent, at(id, 0)), Error::<Test>::RestoreForfeited);
+                run_proving(4, &[]);
+                let next = number(&slot(id, 0).successor.clone().unwrap().vault);
+                assert_ok!(restore(next, at(id, 0)));
+                assert_eq!(vault(silent).slots, 0);
+                assert!(crate::UnreachedSlots::<Test>::iter().next().is_none(), "nothing is held against the next one");
+            } else {
+                assert_ok!(restore(silent, at(id, 0)));
+            }
+            assert_eq!(vault(silent).bond, bond);
+            assert!(vault(silent).reputation.score_ppm() >= score);
+        });
+    }
 }
 
 #[test]

@@ -286,7 +286,7 @@ fn a_drive_is_published_by_its_owner() {
 }
 
 #[test]
-fn drives_that_many_pay_for_alike_end_when_they_are_dry_and_not_a_period_before() {
+fn drives_that_many_pay_for_alike_end_when_they_are_dry_and_not_before() {
     ExtBuilder.build_and_execute(|| {
         (0..8).for_each(|index| register_with(index, 1_000, BOND));
         // All run dry in one block, of which each looks at eight where others have room. A period has room for 160.
@@ -296,7 +296,10 @@ fn drives_that_many_pay_for_alike_end_when_they_are_dry_and_not_a_period_before(
         assert!(ids.iter().all(|id| drive(*id).dry_block() == Some(dry)));
         run_proving(dry - PERIOD - now(), &[]);
         assert_eq!(crate::Drives::<Test>::iter().count(), 60, "none has ended yet");
-        run_proving(PERIOD, &[]);
+        run_proving(PERIOD - 1, &[]);
+        assert_eq!(crate::Drives::<Test>::iter().count(), 60, "nor by the block before they are dry");
+        // More than one block ends: the others a block late.
+        run_proving(2, &[]);
         assert_eq!(crate::Drives::<Test>::iter().count(), 0);
     });
 }
