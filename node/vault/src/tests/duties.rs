@@ -131,12 +131,7 @@ async fn a_dispute_is_answered_with_the_proof() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_is_gone_for_a_period_is_reported_by_its_group_and_not_accused() {
-    let pace = |config: &mut crate::Config| {
-        config.pace.watch = Some(Duration::from_millis(20));
-        // Longer than a vault takes to start: as long as it doesn't know its slots it refuses what is asked of it.
-        config.pace.watch_retry = Duration::from_millis(300);
-    };
-    let mut group = Group::with(Coding::K1, 0, pace).await;
+    let mut group = Group::with(Coding::K1, 0, |config| config.pace.watch = Some(Duration::from_millis(20))).await;
     group.fill(4).await;
     until("all are asked", || group.vault(0).metrics().watches_total.load(Relaxed) > 10).await;
     assert!(group.world.lock().disputes.is_empty(), "nobody fails");

@@ -346,7 +346,11 @@ impl Group {
 
     pub async fn start(&mut self, number: usize) {
         let key = crate::open_key(&self.folder(number)).unwrap();
-        self.world.change(|state| state.vaults.insert(account(number).0, registered(account(number), key.public())));
+        // One that was there before keeps its address until it has another: who has none would be taken for one that refuses.
+        self.world.change(|state| {
+            let vault = state.vaults.entry(account(number).0);
+            vault.or_insert_with(|| registered(account(number), key.public())).service_key = key.public();
+        });
         let vault = Vault::start(self.config_of(number), self.chain(number)).await.unwrap();
         let address = vault.addresses()[0].to_string();
         self.world.change(|state| {
