@@ -247,6 +247,11 @@ pub const HONEST: Play<'static> = Play { wrong: &[], lazy: &[] };
 
 /// Lets so many blocks pass, in which vaults prove, catch up and rebuild.
 pub fn live(blocks: u32, play: Play<'_>) {
+    live_and_see(blocks, play, || ());
+}
+
+/// The same; `see` is called at the end of each block.
+pub fn live_and_see(blocks: u32, play: Play<'_>, mut see: impl FnMut()) {
     for _ in 0..blocks {
         chain::next_block();
         let challenged: Vec<u32> = Challenges::<Runtime>::iter_keys().map(|who| number(&who)).collect();
@@ -264,5 +269,15 @@ pub fn live(blocks: u32, play: Play<'_>) {
                 let _ = restore(who, at);
             }
         }
+        see();
     }
+}
+
+/// What storage told of in the block under way.
+pub fn told() -> Vec<pallet_storage::Event<Runtime>> {
+    let of_storage = |record: frame_system::EventRecord<RuntimeEvent, _>| match record.event {
+        RuntimeEvent::Storage(event) => Some(event),
+        _ => None,
+    };
+    System::events().into_iter().filter_map(of_storage).collect()
 }
