@@ -12,7 +12,7 @@ use crate::{
     params::Params,
     runtime::{self, Balances, Runtime, Storage, System, Vaults},
     state::State,
-    world::{Evidence, World},
+    world::{eve::Eve, Attack, Evidence, World},
 };
 
 /// All entries of a state, by key.
@@ -41,17 +41,51 @@ pub fn live(
     evidence: Evidence,
     tell: impl FnMut(u32, &Figures),
 ) -> anyhow::Result<(Figures, Entries)> {
-    let mut state = state();
-    let figures = sp_externalities::set_and_run_with_externalities(&mut state, || {
-        let figures = World::new(params.clone(), evidence).run(tell);
-        System::reset_events();
-        figures
-    });
-    ensure!(!figures.issuance_changed, "coins were made or lost");
-    check_pot(&mut state)?;
+    let (figures, state) = live_in_ours(|| World::new(params.clone(), evidence).run(tell))?;
     // Only small states are compared.
     let entries = if params.drives <= 10_000 { state.entries() } else { Vec::new() };
     Ok((figures, entries))
+}
+
+/// Lives a world through with somebody in it who attacks, or nobody.
+///
+/// # Errors
+/// As [`live`].
+pub fn attacked(params: &Params, attack: Option<Attack>) -> anyhow::Result<(Figures, Eve)> {
+    let ((figures, eve), _) = live_in_ours(|| {
+        let world = World::attacked(params.clone(), attack).live(|_, _| {});
+        (world.figures, world.eve)
+    })?;
+    Ok((figures, eve))
+}
+
+fn live_in_ours<R: Lived>(live: impl FnOnce() -> R) -> anyhow::Result<(R, State)> {
+    let mut state = state();
+    let lived = sp_externalities::set_and_run_with_externalities(&mut state, || {
+        let lived = live();
+        System::reset_events();
+        lived
+    });
+    ensure!(!lived.figures().issuance_changed, "coins were made or lost");
+    check_pot(&mut state)?;
+    Ok((lived, state))
+}
+
+/// What comes of living a world through.
+trait Lived {
+    fn figures(&self) -> &Figures;
+}
+
+impl Lived for Figures {
+    fn figures(&self) -> &Figures {
+        self
+    }
+}
+
+impl Lived for (Figures, Eve) {
+    fn figures(&self) -> &Figures {
+        &self.0
+    }
 }
 
 /// That the pot has just what it owes: escrows, what vaults have pending and at stake, the reserve, and its own deposit.
@@ -66,10 +100,16 @@ fn check_pot(state: &mut State) -> anyhow::Result<()> {
     sp_externalities::set_and_run_with_externalities(state, || {
         let now = System::block_number() as u32;
         let gone = |since: u32| u128::from(now.saturating_sub(since));
-        let escrows: u128 = drives.iter().map(|drive| drive.escrow - drive.rate * gone(drive.since)).sum();
+        let escrows: u128 =
+            drives.iter().map(|drive| drive.escrow.saturating_sub(drive.rate * gone(drive.since))).sum();
+        // What late drives owe beyond their escrows the reserve pays.
+        let unpaid: u128 =
+            drives.iter().map(|drive| (drive.rate * gone(drive.since)).saturating_sub(drive.escrow)).sum();
         let pending: u128 = books.iter().map(|book| book.pending + book.rate * gone(book.since)).sum();
         let at_stake: u128 = challenges.iter().map(|challenge| challenge.at_stake).sum();
-        let owed = escrows + pending + at_stake + pallet_storage::Reserve::<Runtime>::get();
+        let owed = escrows + pending + at_stake + pallet_storage::Reserve::<Runtime>::get()
+            - unpaid
+            - pallet_storage::ReserveDebt::<Runtime>::get();
         let has = Balances::free_balance(Storage::pot());
         let needed = owed + runtime::ExistentialDeposit::get();
         ensure!(has == needed, "the pot has {has} and owes {needed}");

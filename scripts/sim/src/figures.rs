@@ -22,17 +22,15 @@ pub enum Kind {
     Close,
     Prove,
     Restore,
-    Dispute,
-    Answer,
+    Report,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Prove,
         Kind::Restore,
         Kind::Vault,
-        Kind::Dispute,
-        Kind::Answer,
+        Kind::Report,
         Kind::Create,
         Kind::Checkpoint,
         Kind::Trim,
@@ -50,8 +48,7 @@ impl Kind {
             Kind::Close => "drives closed",
             Kind::Prove => "proofs",
             Kind::Restore => "restores",
-            Kind::Dispute => "disputes",
-            Kind::Answer => "answers to disputes",
+            Kind::Report => "reports that a vault serves nobody",
         }
     }
 }
@@ -179,8 +176,6 @@ pub enum Punished {
     Pay,
     /// A part of the bond, for a miss.
     Miss,
-    /// A slot's bond, for a dispute.
-    Dispute,
     /// A slot's bond, for a wrong proof.
     Wrong,
 }
@@ -231,6 +226,9 @@ pub struct Figures {
     pub back: [Histogram; 2],
     pub still_missing: u64,
     pub long_missing: u64,
+    /// Blocks for which a slot has been missing in the end, at most, of drives that are to be refilled: of wide codings a few losses
+    /// wait for more.
+    pub longest_due: u32,
     pub earners: Vec<Earner>,
     pub punished: BTreeMap<(Why, Punished), (u64, u128)>,
     /// Of these, those while more than a third of all vaults were down.
@@ -267,7 +265,13 @@ pub struct Figures {
     pub calls_refused: BTreeMap<(&'static str, String), u64>,
     pub commits_put_off: u64,
     pub drives_refused: u64,
+    /// Times that an owner had vaults replaced before the first checkpoint.
+    pub redrawn: u64,
     pub ended: BTreeMap<&'static str, u64>,
+    /// Drives that the chain ended for want of money though they had some.
+    pub ended_early: u64,
+    /// Most drives that waited at one time for a place in a block, to be ended or looked at.
+    pub waited: u64,
     pub reserve: u128,
     pub issuance_changed: bool,
     last: (u64, u64, u64),
@@ -320,7 +324,6 @@ impl Figures {
         let name = match cause {
             pallet_storage::EndCause::Closed => "closed by their owners",
             pallet_storage::EndCause::RanDry => "run dry",
-            pallet_storage::EndCause::QueueFull => "ended early for want of room in the queue",
             pallet_storage::EndCause::NotEnoughVaults => "found no vaults after all",
         };
         *self.ended.entry(name).or_default() += 1;

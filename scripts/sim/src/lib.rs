@@ -9,6 +9,7 @@
 //! of proofs in answers to challenges, since all are right; a small world is lived through with and without these, in the
 //! SDK's externalities and in ours, and every key of the state must come out the same ([`check`]).
 
+pub mod attacks;
 pub mod check;
 pub mod figures;
 pub mod logs;

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Instant};
 
 use anyhow::Context;
 use cairn_sim::{
-    check, outages,
+    attacks, check, outages,
     params::Params,
     report::{Findings, Report},
     world::Evidence,
@@ -23,6 +23,9 @@ struct Arguments {
     /// Folder for REPORT.md and plots/
     #[arg(long, default_value = "scripts/sim")]
     out: PathBuf,
+    /// Only the attacks, on their own; writes ATTACKS.md
+    #[arg(long)]
+    attacks: bool,
     /// Leaves out the runs that compare outages and watchers
     #[arg(long)]
     alone: bool,
@@ -49,6 +52,13 @@ fn main() -> anyhow::Result<()> {
     );
     if arguments.small {
         return Ok(());
+    }
+    if arguments.attacks {
+        let (attacks, shares) = (attacks::attacks(arguments.params.seed)?, attacks::shares(arguments.params.seed)?);
+        let path = arguments.out.join("ATTACKS.md");
+        std::fs::write(&path, attacks::report(&attacks, &shares, &command_line()))?;
+        eprintln!("wrote {} after {} s", path.display(), started.elapsed().as_secs());
+        return attacks.iter().try_for_each(attacks::Found::sound);
     }
     let tell = |day: u32, figures: &cairn_sim::figures::Figures| {
         let last = figures.days.last().copied().unwrap_or_default();

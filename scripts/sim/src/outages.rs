@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Smaller runs that ask one question each: what outages cost, by how many vaults they hit and how long; and what it costs
-//! vaults, and helps drives, when watchers accuse soon.
+//! vaults, and helps drives, when watchers report soon.
 
 use crate::{
     check,
@@ -16,14 +16,12 @@ pub struct Outage {
     /// Of all vaults, in percent.
     pub percent: u64,
     pub hours: f64,
-    /// Whether watchers accused those that were out.
+    /// Whether watchers reported those that were out.
     pub watched: bool,
     pub vaults: u32,
     /// Misses that were slashed, and that were forgiven.
     pub slashed: u64,
     pub forgiven: u64,
-    /// Disputes that were lost.
-    pub disputes_lost: u64,
     pub ejected: u64,
     /// Coins of bond that were lost.
     pub bond_lost: f64,
@@ -39,7 +37,7 @@ fn count(figures: &Figures, how: Punished) -> u64 {
 }
 
 /// Nothing happens in this world but one outage.
-fn calm(seed: u64) -> Params {
+pub(crate) fn calm(seed: u64) -> Params {
     Params {
         seed,
         vaults: 200,
@@ -70,7 +68,7 @@ pub fn outages(seed: u64) -> anyhow::Result<Vec<Outage>> {
             let params = Params {
                 outage_percent: percent,
                 outage_hours: hours,
-                accuse_hours: if watched { 0.0 } else { -1.0 },
+                report_hours: if watched { 0.0 } else { -1.0 },
                 ..calm(seed)
             };
             let (figures, _) = check::live(&params, Evidence::Known, |_, _| {})?;
@@ -81,7 +79,6 @@ pub fn outages(seed: u64) -> anyhow::Result<Vec<Outage>> {
                 vaults: params.vaults,
                 slashed: count(&figures, Punished::Miss),
                 forgiven: figures.forgiven,
-                disputes_lost: count(&figures, Punished::Dispute),
                 ejected: figures.ejected,
                 bond_lost: lost_bond(&figures),
             });
@@ -93,7 +90,7 @@ pub fn outages(seed: u64) -> anyhow::Result<Vec<Outage>> {
 /// What watchers did.
 #[derive(Clone, Debug)]
 pub struct Watchers {
-    /// Hours that they wait for; they never accuse if negative.
+    /// Hours that they wait for; they never report if negative.
     pub hours: f64,
     /// Of all vaults that stayed, those ejected in a year, in percent of all.
     pub ejected_percent_year: f64,
@@ -123,7 +120,7 @@ pub fn watchers(seed: u64) -> anyhow::Result<Vec<Watchers>> {
             part: 1,
             day_blocks: 1_440,
             outage_day: 0,
-            accuse_hours: hours,
+            report_hours: hours,
             ..Params::new()
         };
         let (figures, _) = check::live(&params, Evidence::Known, |_, _| {})?;
@@ -151,8 +148,10 @@ pub struct Rush {
     /// Drives made in a block, for a while.
     pub a_block: u32,
     pub drives: u32,
-    /// Of these, those that the chain ended though they had money, for want of room in its queue.
+    /// Of these, those that the chain ended though they had money.
     pub ended_early: u64,
+    /// Most that waited for a place in a block at one time.
+    pub waited: u64,
     /// Checkpoints and top-ups that it refused for that reason.
     pub refused: u64,
 }
@@ -173,15 +172,15 @@ pub fn rushes(seed: u64) -> anyhow::Result<Vec<Rush>> {
             outage_day: 0,
             paid_days: 30,
             paid_alike: true,
-            accuse_hours: -1.0,
+            report_hours: -1.0,
             ..calm(seed)
         };
         let (figures, _) = check::live(&params, Evidence::Known, |_, _| {})?;
-        let early = "ended early for want of room in the queue";
         found.push(Rush {
             a_block,
             drives: params.drives,
-            ended_early: figures.ended.get(early).copied().unwrap_or(0),
+            ended_early: figures.ended_early,
+            waited: figures.waited,
             refused: figures.calls_refused.values().sum(),
         });
     }

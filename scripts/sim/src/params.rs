@@ -87,9 +87,9 @@ pub struct Params {
     /// Megabits a second that a vault rebuilds at
     #[arg(long, default_value_t = 200.0)]
     pub mbits: f64,
-    /// Hours for which a vault must be silent before others accuse it; never if negative
+    /// Hours for which a vault must be silent before others report it; never if negative
     #[arg(long, default_value_t = 24.0, allow_negative_numbers = true)]
-    pub accuse_hours: f64,
+    pub report_hours: f64,
 
     /// Part of the drives that are coded 4 of 16; the others are 1 of 4
     #[arg(long, default_value_t = 0.15)]
@@ -148,7 +148,7 @@ impl Params {
             checkpoint_days: 6.0,
             files_mib: 200.0,
             paid_days: 20,
-            accuse_hours: 3.0,
+            report_hours: 3.0,
             ..Params::new()
         }
     }

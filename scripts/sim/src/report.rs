@@ -398,6 +398,7 @@ impl Report {
         self.line("| the vault | lost | times | coins |\n| --- | --- | ---: | ---: |");
         for ((why, how), (count, amount)) in &figures.punished {
             let why = match why {
+                Why::Attacks => "was an attacker's",
                 Why::Gone => "had vanished",
                 Why::Down => "was down all the time",
                 Why::Bytes => "lacked bytes",
@@ -406,7 +407,6 @@ impl Report {
             let how = match how {
                 Punished::Pay => "a period's pay",
                 Punished::Miss => "1% or 10% of its bond: a miss",
-                Punished::Dispute => "a slot's bond: a dispute",
                 Punished::Wrong => "a slot's bond: a wrong proof",
             };
             self.line(&format!("| {why} | {how} | {} | {:.0} |", grouped(*count), *amount as f64 / 1e12));
@@ -424,7 +424,6 @@ impl Report {
         for (blame, name) in [
             (Blame::InRow, "three misses in a row"),
             (Blame::TooOften, "misses too often, or a low score after one"),
-            (Blame::Disputes, "lost disputes"),
             (Blame::Unsigned, "slots that it never signed for"),
             (Blame::Nothing, "nothing that was seen"),
         ] {
@@ -443,22 +442,21 @@ impl Report {
         self.line("## Outages, one at a time\n");
         self.line(
             "200 vaults, to which nothing else happens, are cut off at noon. All of them have their bytes, and all come back. \
-             Watchers accuse whom they can't reach, or don't. Only turns of an outage's first hours, its length less the \
+             Watchers report whom they can't reach, or don't. Only turns of an outage's first hours, its length less the \
              deadline of 3 h, are missed.\n",
         );
         self.line(
-            "| cut off | hours | watchers accuse | misses forgiven | misses slashed | disputes lost | ejected | coins of bond |\n\
-             | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+            "| cut off | hours | watchers report | misses forgiven | misses slashed | ejected | coins of bond |\n\
+             | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
         );
         for of in &findings.outages {
             self.line(&format!(
-                "| {}% | {} | {} | {} | {} | {} | {} | {:.0} |",
+                "| {}% | {} | {} | {} | {} | {} | {:.0} |",
                 of.percent,
                 of.hours,
                 if of.watched { "at once" } else { "no" },
                 of.forgiven,
                 of.slashed,
-                of.disputes_lost,
                 of.ejected,
                 of.bond_lost
             ));
@@ -468,7 +466,7 @@ impl Report {
              downtimes and disks of below; no large outage.\n",
         );
         self.line(
-            "| watchers accuse a silent vault | vaults that stayed: ejected a year | coins of bond lost by each a year | bytes \
+            "| watchers report a silent vault | vaults that stayed: ejected a year | coins of bond lost by each a year | bytes \
              gone until back, half / 99% | drives 1/4 with one copy left | lost |\n| --- | ---: | ---: | ---: | ---: | ---: |",
         );
         for of in &findings.watchers {
@@ -490,17 +488,18 @@ impl Report {
         }
         self.line(
             "\n## When many drives are paid for alike\n\nDrives that come so many to a block, each paid for 30 days: the chain looks at \
-             four a block that run dry or are to be warned of it.\n",
+             eight a block that run dry or are to be warned of it, and at up to 40 where there are more.\n",
         );
         self.line(
-            "| drives a block | drives | ended early, with money | calls refused |\n| ---: | ---: | ---: | ---: |",
+            "| drives a block | drives | ended early, with money | waited at once for a place | calls refused |\n| ---: | ---: | ---: | ---: | ---: |",
         );
         for of in &findings.rushes {
             let row = format!(
-                "| {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} |",
                 of.a_block,
                 grouped(of.drives.into()),
                 grouped(of.ended_early),
+                grouped(of.waited),
                 of.refused
             );
             self.line(&row);
@@ -567,7 +566,7 @@ impl Report {
             ("rebuilding", format!("{} Mbit/s a vault", params.mbits)),
             (
                 "watchers",
-                match params.accuse_hours {
+                match params.report_hours {
                     hours if hours < 0.0 => "report nobody for being silent".into(),
                     hours => format!(
                         "report whom they can't reach after {hours} hours and 3 minutes; {} reports, and {} slots that were behind by \

@@ -30,11 +30,11 @@ pub enum Happening {
     /// What was lost is there again.
     LossMended(u32, SlotAt),
     /// A watcher of a group can't read from a vault: in this outage of it.
-    Accuses(u32, u32),
-    /// A vault answers a dispute.
-    Answers(u32, SlotAt),
+    Reports(u32, u32),
     /// A region is cut off, for so many blocks.
     RegionDown(u8, u32),
+    /// The attacker's next step.
+    Attacks(u32),
     /// An owner comes with a drive.
     DriveBegins,
     /// An owner commits.

@@ -6,10 +6,12 @@
 //! What is modelled here is only what the chain can't see: who is up, which bytes are where, and how long it takes to read
 //! them. Everything else is asked of the pallets' storage, and done by their calls.
 
+pub mod eve;
 mod machines;
 mod owners;
 mod watch;
 
+pub use eve::Attack;
 pub use watch::{Blame, Why};
 
 use std::collections::BTreeMap;
@@ -62,17 +64,45 @@ pub(crate) struct Machine {
     pub lacked_block: u32,
     /// What it wants to restore when it is up again.
     pub waiting: Vec<SlotAt>,
-    /// Disputes about it that are open.
-    pub accused: Vec<SlotAt>,
     /// What the last event about its standing was.
     pub blamed: watch::Blame,
     /// Units of shards that it read to rebuild others.
     pub read_units: u64,
+    /// It is the attacker's.
+    pub eves: bool,
 }
 
 impl Machine {
+    /// A machine that is up from this block on.
+    pub(crate) fn new(now: u32, capacity_units: u64, ask: u128) -> Self {
+        Machine {
+            region: u8::MAX,
+            out: 0,
+            since: now,
+            long_until: 0,
+            outages: 0,
+            gone: false,
+            leaving: None,
+            left: false,
+            registered_block: now,
+            capacity_units,
+            ask,
+            busy_until: 0,
+            lacked_block: 0,
+            waiting: Vec::new(),
+            blamed: watch::Blame::Nothing,
+            read_units: 0,
+            eves: false,
+        }
+    }
+
     pub(crate) fn up(&self) -> bool {
         self.out == 0 && !self.gone
+    }
+
+    /// Whether it gives others what they ask for, in a world with this attack.
+    pub(crate) fn serves(&self, attack: Option<Attack>) -> bool {
+        self.up() && !(self.eves && attack == Some(Attack::ServesNobody))
     }
 }
 
@@ -93,6 +123,10 @@ pub(crate) struct Bytes {
     pub ended: bool,
     /// Its owner no longer pays.
     pub forgotten: bool,
+    /// What it pays in a block at most.
+    pub rate: u128,
+    /// It is the attacker's.
+    pub eves: bool,
 }
 
 /// See the module.
@@ -120,6 +154,8 @@ pub struct World {
     pub(crate) of_drives: Random,
     pub(crate) of_network: Random,
     pub(crate) figures: Figures,
+    pub(crate) attack: Option<Attack>,
+    pub(crate) eve: eve::Eve,
 }
 
 impl World {
@@ -149,12 +185,24 @@ impl World {
             of_drives: Random::new(seed, 2),
             of_network: Random::new(seed, 3),
             figures: Figures::new(&params),
+            attack: None,
+            eve: eve::Eve::default(),
             params,
         }
     }
 
+    /// The same with somebody in it who attacks.
+    pub fn attacked(params: Params, attack: Option<Attack>) -> Self {
+        World { attack, ..World::new(params, Evidence::Known) }
+    }
+
     /// Lives it through. `tell` is called once a day.
-    pub fn run(mut self, mut tell: impl FnMut(u32, &Figures)) -> Figures {
+    pub fn run(self, tell: impl FnMut(u32, &Figures)) -> Figures {
+        self.live(tell).figures
+    }
+
+    /// Lives it through, and gives what it has become.
+    pub(crate) fn live(mut self, mut tell: impl FnMut(u32, &Figures)) -> Self {
         let issued = Balances::total_issuance();
         self.begin();
         while self.now < self.end {
@@ -165,7 +213,7 @@ impl World {
             }
         }
         self.finish(issued);
-        self.figures
+        self
     }
 
     fn begin(&mut self) {
@@ -175,6 +223,7 @@ impl World {
             self.vault_joins();
         }
         self.begin_outages();
+        self.begin_attack();
         let fill = u64::from(self.first.saturating_sub(self.params.blocks(0.1)).max(1));
         for _ in 0..self.params.drives {
             let block = 2 + self.of_drives.below(fill) as u32;
@@ -188,6 +237,7 @@ impl World {
         System::reset_events();
         let weight = Storage::on_initialize(self.now.into()).ref_time();
         self.figures.load.begin_block(weight);
+        self.figures.waited = self.figures.waited.max(pallet_storage::LateSpan::<Runtime>::get().entries());
         while let Some(happening) = self.schedule.take(self.now) {
             self.happen(happening);
         }
@@ -213,9 +263,9 @@ impl World {
             Happening::DiskFails(vault) => self.disk_fails(vault),
             Happening::LossFound(vault, at) => self.loss_found(vault, at),
             Happening::LossMended(vault, at) => self.loss_mended(vault, at),
-            Happening::Accuses(vault, outage) => self.accuses(vault, outage),
-            Happening::Answers(vault, at) => self.answers(vault, at),
+            Happening::Reports(vault, outage) => self.reports(vault, outage),
             Happening::RegionDown(region, blocks) => self.region_down(region, blocks),
+            Happening::Attacks(step) => self.attacks(step),
             Happening::DriveBegins => self.drive_begins(),
             Happening::DriveGrows(drive) => self.drive_grows(drive),
             Happening::DriveCloses(drive) => self.drive_closes(drive),
@@ -290,7 +340,7 @@ impl World {
                 continue;
             }
             let Some((vault, _)) = Self::holder(other) else { continue };
-            if vault == who || !self.machines[vault as usize].up() {
+            if vault == who || !self.machines[vault as usize].serves(self.attack) {
                 continue;
             }
             if other == at {
@@ -314,11 +364,12 @@ impl World {
     }
 
     fn finish(&mut self, issued: u128) {
+        self.finish_attack();
         self.figures.issuance_changed = Balances::total_issuance() != issued;
         self.figures.reserve = pallet_storage::Reserve::<Runtime>::get();
         for index in 0..self.machines.len() {
             let machine = &self.machines[index];
-            if machine.left || machine.gone || machine.leaving.is_some() {
+            if machine.left || machine.gone || machine.leaving.is_some() || machine.eves {
                 continue;
             }
             let who = account(index as u32);

@@ -6,7 +6,7 @@ use cairn_primitives::storage::{restore_chunk, SlotAt, SlotState, VaultStatus, U
 use frame_support::{storage::with_storage_layer, BoundedVec};
 use pallet_storage::{Challenges, Drives, HeldSlots, Slots, LEAVES_MAX};
 
-use super::{watch::Blame, Evidence, Machine, World};
+use super::{Evidence, Machine, World};
 use crate::{
     figures::Kind,
     logs,
@@ -33,35 +33,9 @@ impl World {
         let gib = self.of_vaults.lognormal(self.params.offer_gib, self.params.offer_sigma).clamp(50.0, 1e6);
         let capacity_units = (gib * UNITS_PER_GIB as f64) as u64;
         let ask = (self.of_vaults.lognormal(self.params.ask, self.params.ask_sigma) * 1e9) as u128;
-        let bond = (u128::from(capacity_units) * BondPerUnit::get()).max(10 * CRN);
-        self.fund(number, bond + 1_000 * CRN);
-        let addresses = vec![b"vault.example:4000".to_vec().try_into().expect("it is short")];
-        let addresses = addresses.try_into().expect("it is one");
-        let key = service_key(number);
-        let key = sp_core::Pair::public(&key).0;
-        let joined = Vaults::register(signed(number), capacity_units, ask, addresses, key, bond);
-        joined.expect("a vault that is new, with its bond, finds a place");
-        self.sent(Kind::Vault, <() as VaultWeights>::register(), ENVELOPE_BYTES + 120);
+        self.register(capacity_units, ask);
         let out = u8::from(self.regions_out[usize::from(region)] > self.now);
-        self.machines.push(Machine {
-            region,
-            out,
-            since: self.now,
-            long_until: 0,
-            outages: 0,
-            gone: false,
-            leaving: None,
-            left: false,
-            registered_block: self.now,
-            capacity_units,
-            ask,
-            busy_until: 0,
-            lacked_block: 0,
-            waiting: Vec::new(),
-            accused: Vec::new(),
-            blamed: Blame::Nothing,
-            read_units: 0,
-        });
+        self.machines.push(Machine { region, out, ..Machine::new(self.now, capacity_units, ask) });
         self.alive_count += 1;
         self.up_count += u32::from(out == 0);
         if out > 0 {
@@ -73,6 +47,22 @@ impl World {
         let days = self.of_vaults.weibull(self.params.lifetime_shape, self.params.lifetime_days);
         self.schedule.put(self.now.saturating_add(self.params.blocks(days)), Happening::VaultLeaves(number));
         self.plan_disk_failure(number);
+    }
+
+    /// Registers the vault that comes next, with its bond; gives how many coins its account was given.
+    pub(crate) fn register(&mut self, capacity_units: u64, ask: u128) -> u128 {
+        let number = self.machines.len() as u32;
+        let bond = (u128::from(capacity_units) * BondPerUnit::get()).max(10 * CRN);
+        let coins = bond + 1_000 * CRN;
+        self.fund(number, coins);
+        let addresses = vec![b"vault.example:4000".to_vec().try_into().expect("it is short")];
+        let addresses = addresses.try_into().expect("it is one");
+        let key = service_key(number);
+        let key = sp_core::Pair::public(&key).0;
+        let joined = Vaults::register(signed(number), capacity_units, ask, addresses, key, bond);
+        joined.expect("a vault that is new, with its bond, finds a place");
+        self.sent(Kind::Vault, <() as VaultWeights>::register(), ENVELOPE_BYTES + 120);
+        coins
     }
 
     fn some_region(&mut self) -> u8 {
@@ -176,7 +166,7 @@ impl World {
         machine.since = now;
         machine.outages += 1;
         self.up_count -= 1;
-        self.plan_accusation(vault, true);
+        self.plan_report(vault, true);
     }
 
     pub(crate) fn vault_down(&mut self, vault: u32) {
@@ -203,11 +193,9 @@ impl World {
         machine.since = now;
         self.up_count += 1;
         let waiting = std::mem::take(&mut machine.waiting);
-        let accused = machine.accused.clone();
         let soon = self.now + 1 + self.of_vaults.below(self.seconds(60.0).max(1).into()) as u32;
         self.schedule.put(soon, Happening::Proves(vault));
         waiting.into_iter().for_each(|at| self.schedule.put(soon, Happening::Restores(vault, at)));
-        accused.into_iter().for_each(|at| self.schedule.put(soon, Happening::Answers(vault, at)));
     }
 
     pub(crate) fn proves(&mut self, vault: u32) {
@@ -216,6 +204,12 @@ impl World {
         }
         let who = account(vault);
         let Some(challenge) = Challenges::<Runtime>::get(&who).filter(|open| !open.targets.is_empty()) else { return };
+        if self.shows_wrong(vault) {
+            let wrong = Storage::prove_with(who, challenge.id(), challenge.targets.len(), |_, _| false);
+            assert_eq!(wrong, Ok(false), "what is wrong is no proof");
+            self.eve.calls += 1;
+            return;
+        }
         let lacking: Vec<SlotAt> =
             challenge.targets.iter().map(|target| target.at).filter(|at| self.lacks(vault, *at)).collect();
         for at in &lacking {
@@ -273,7 +267,8 @@ impl World {
         let who = account(vault);
         let behind = slot.vault.as_ref() == Some(&who) && slot.state == SlotState::Behind;
         let succeeds = slot.successor.as_ref().is_some_and(|successor| successor.vault == who);
-        if !behind && !succeeds {
+        // Who signs nothing doesn't take it later either.
+        if !behind && !succeeds || !self.signs(vault) && self.machines[vault as usize].up() {
             return;
         }
         if !self.machines[vault as usize].up() {

@@ -70,10 +70,14 @@ impl World {
             self.sent(Kind::Trim, weight, ENVELOPE_BYTES + 22);
             version = Drives::<Runtime>::get(id).map_or(version, |drive| drive.version);
         }
+        if drive.version == 0 && self.redraws(owner, id) {
+            self.schedule.put(self.now + self.seconds(60.0).max(2), Happening::DriveGrows(id));
+            return;
+        }
         let signers: Vec<Option<u32>> = (0..drive.coding.slots())
             .map(|slot| {
                 let (vault, state) = Self::holder(SlotAt { drive: id, slot })?;
-                (state == SlotState::Healthy && self.machines[vault as usize].up()).then_some(vault)
+                (state == SlotState::Healthy && self.signs(vault)).then_some(vault)
             })
             .collect();
         let signed_by = signers.iter().flatten().count();
@@ -86,7 +90,11 @@ impl World {
         let bytes = ENVELOPE_BYTES + 80 + 33 * u64::from(drive.coding.slots()) + 64 * signed_by as u64;
         self.sent(Kind::Checkpoint, <() as StorageWeights>::checkpoint(drive.coding.slots().into()), bytes);
         match committed {
-            Ok(()) => self.committed(id, &signers),
+            Ok(()) => {
+                self.committed(id, &signers);
+                let of_slot = rate_per_block(drive.price, units - drive.trimmed_units, self.params.day_blocks);
+                self.drives[id as usize].rate = of_slot * u128::from(drive.coding.slots());
+            },
             Err(error) if error == Error::<Runtime>::EscrowTooSmall.into() => {
                 self.drive_tops_up(id);
                 self.schedule.put(self.now + 1, Happening::DriveGrows(id));

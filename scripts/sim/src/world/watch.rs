@@ -5,26 +5,27 @@
 use cairn_primitives::storage::{SlotAt, SlotState};
 use frame_support::BoundedVec;
 use pallet_storage::{
-    Books, Disputes, Drives, Error, Event, LiableSlots, Report, SlotCause, Slots, WeightInfo as StorageWeights,
+    Books, Drives, Error, Event, LiableSlots, Report, SlotCause, Slots, WeightInfo as StorageWeights,
 };
 
 use super::World;
 use crate::{
     figures::{Kind, Punished},
-    logs,
     runtime::{account, number, signed, Runtime, RuntimeEvent, Storage, System, ENVELOPE_BYTES},
     schedule::Happening,
 };
 
-/// Minutes that a watcher tries for before it accuses.
+/// Minutes that a watcher tries for before it reports.
 const TRIES_MINUTES: f64 = 3.0;
 /// How often each slot is asked for a chunk in a period, by all others of its group together: that is what a vault's pace
 /// comes to (`node/vault`: three questions a period for each slot it has).
-const QUESTIONS_PER_SLOT: f64 = 3.0;
+pub(crate) const QUESTIONS_PER_SLOT: f64 = 3.0;
 
 /// Why a vault did not show something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Why {
+    /// It is the attacker's.
+    Attacks,
     /// It went for good.
     Gone,
     /// It was down all the time in which it could have.
@@ -44,16 +45,14 @@ pub enum Blame {
     InRow,
     /// Its score, or misses too often.
     TooOften,
-    /// Disputes.
-    Disputes,
     /// Slots that it never signed for.
     Unsigned,
 }
 
 impl World {
     /// When a vault that isn't reached will be reported next.
-    pub(crate) fn plan_accusation(&mut self, vault: u32, first: bool) {
-        if self.params.accuse_hours < 0.0 {
+    pub(crate) fn plan_report(&mut self, vault: u32, first: bool) {
+        if self.params.report_hours < 0.0 {
             return;
         }
         let slots: u32 = Books::<Runtime>::get(account(vault)).classes.0.iter().sum();
@@ -62,25 +61,32 @@ impl World {
         }
         let days = self.of_network.exponential(1.0 / (QUESTIONS_PER_SLOT * f64::from(slots)));
         let wait = match first {
-            true => self.params.blocks(self.params.accuse_hours / 24.0) + self.seconds(60.0 * TRIES_MINUTES),
+            true => self.params.blocks(self.params.report_hours / 24.0) + self.seconds(60.0 * TRIES_MINUTES),
             false => 0,
         };
         let block = self.now.saturating_add(wait).saturating_add(self.params.blocks(days).max(1));
-        self.schedule.put(block, Happening::Accuses(vault, self.machines[vault as usize].outages));
+        self.schedule.put(block, Happening::Reports(vault, self.machines[vault as usize].outages));
     }
 
-    pub(crate) fn accuses(&mut self, vault: u32, outage: u32) {
+    pub(crate) fn reports(&mut self, vault: u32, outage: u32) {
         let machine = &self.machines[vault as usize];
         if machine.left || machine.up() || machine.outages != outage {
             return;
         }
-        self.plan_accusation(vault, false);
+        self.plan_report(vault, false);
+        self.report_a_slot(vault);
+    }
+
+    /// Another vault of one of its groups, any of them, says that a vault serves nobody.
+    pub(crate) fn report_a_slot(&mut self, vault: u32) {
         let Some(at) = self.some_slot(vault) else { return };
         let Some(drive) = Drives::<Runtime>::get(at.drive) else { return };
         let others: Vec<(u8, u32)> = (0..drive.coding.slots())
             .filter(|slot| *slot != at.slot)
             .filter_map(|slot| Some((slot, Self::holder(SlotAt { slot, ..at })?)))
-            .filter(|(_, (other, state))| *state == SlotState::Healthy && self.machines[*other as usize].up())
+            .filter(|(_, (other, state))| {
+                *state == SlotState::Healthy && self.machines[*other as usize].serves(self.attack)
+            })
             .map(|(slot, (other, _))| (slot, other))
             .collect();
         // Nobody reports who can't reach another of the group.
@@ -95,14 +101,18 @@ impl World {
             Err(error) if error.error == Error::<Runtime>::AlreadyReported.into() => return,
             Err(error) => self.figures.refuse("report_unserved", error.error),
         }
-        self.sent(Kind::Dispute, <() as StorageWeights>::report_unserved(1), ENVELOPE_BYTES + 12);
+        self.sent(Kind::Report, <() as StorageWeights>::report_unserved(1), ENVELOPE_BYTES + 12);
     }
 
     /// Any of the slots that a vault is liable for.
     fn some_slot(&mut self, vault: u32) -> Option<SlotAt> {
         let who = account(vault);
         let classes = Books::<Runtime>::get(&who).classes.0;
-        let mut left = self.of_network.below(classes.iter().map(|count| u64::from(*count)).sum()) as u32;
+        let liable: u64 = classes.iter().map(|count| u64::from(*count)).sum();
+        if liable == 0 {
+            return None;
+        }
+        let mut left = self.of_network.below(liable) as u32;
         let class = classes.iter().position(|count| match left.checked_sub(*count) {
             Some(rest) => {
                 left = rest;
@@ -111,28 +121,6 @@ impl World {
             None => true,
         })?;
         LiableSlots::<Runtime>::get(who, (class as u8, left))
-    }
-
-    pub(crate) fn answers(&mut self, vault: u32, at: SlotAt) {
-        if !self.machines[vault as usize].up() {
-            return;
-        }
-        let Some(dispute) = Disputes::<Runtime>::get(at) else {
-            self.machines[vault as usize].accused.retain(|other| *other != at);
-            return;
-        };
-        if !self.is_intact(at) && !self.can_rebuild(at, vault) {
-            self.machines[vault as usize].lacked_block = self.now;
-            self.schedule.put(self.now + self.params.hours(0.3), Happening::Answers(vault, at));
-            return;
-        }
-        let proof = logs::prove(dispute.target.units, dispute.target.chunk);
-        if let Err(error) = Storage::answer_dispute(signed(vault), at.drive, at.slot, Box::new(proof)) {
-            self.figures.refuse("answer_dispute", error.error);
-        }
-        self.machines[vault as usize].accused.retain(|other| *other != at);
-        let bytes = ENVELOPE_BYTES + 12 + logs::proof_bytes(dispute.target.units);
-        self.sent(Kind::Answer, <() as StorageWeights>::answer_dispute(), bytes);
     }
 
     /// Blocks in a row that a vault must be up for to do what it is asked: as long as it takes to see a block, to read, and to get
@@ -146,6 +134,9 @@ impl World {
         let (machine, notice) = (&self.machines[vault as usize], self.notice());
         let was_up = machine.long_until > from + notice;
         let up = was_up || machine.up() && machine.since + notice < to;
+        if machine.eves {
+            return Why::Attacks;
+        }
         if machine.gone {
             return Why::Gone;
         }
@@ -172,7 +163,6 @@ impl World {
                     use pallet_vaults::Cause;
                     let blame = match cause {
                         Cause::Missed => Blame::TooOften,
-                        Cause::DisputeLost => Blame::Disputes,
                         Cause::Unsigned(_) => Blame::Unsigned,
                         _ => continue,
                     };
@@ -209,13 +199,10 @@ impl World {
                     _ => self.punish(why, Punished::Miss, slashed),
                 }
             },
-            Event::DisputeLost { at, accused, slashed, .. } => {
-                let vault = number(&accused);
-                self.machines[vault as usize].accused.retain(|other| *other != at);
-                let why = self.why(vault, self.now.saturating_sub(self.deadline()), self.now);
-                self.punish(why, Punished::Dispute, slashed);
+            Event::ProofWrong { vault, slashed, .. } => {
+                let why = if self.machines[number(&vault) as usize].eves { Why::Attacks } else { Why::Unexplained };
+                self.punish(why, Punished::Wrong, slashed);
             },
-            Event::ProofWrong { slashed, .. } => self.punish(Why::Unexplained, Punished::Wrong, slashed),
             Event::VaultEjected { vault, slots } => self.ejected(number(&vault), slots),
             Event::SlotChanged { at, from, from_state, to, to_state, cause } => {
                 let to = to.map(|who| number(&who));
@@ -230,7 +217,7 @@ impl World {
             Event::DriveRunsDry { drive, .. } => {
                 self.schedule.put(self.now + 1, Happening::DriveTopUp(drive));
             },
-            Event::DriveEnded { drive, cause, .. } => self.drive_ended(drive, cause),
+            Event::DriveEnded { drive, cause, refund, .. } => self.drive_ended(drive, cause, refund),
             _ => {},
         }
     }
@@ -241,6 +228,10 @@ impl World {
 
     fn ejected(&mut self, vault: u32, slots: u32) {
         let machine = &self.machines[vault as usize];
+        if machine.eves {
+            self.eve.ejected += 1;
+            return;
+        }
         let outage = (self.alive_count - self.up_count) * 3 > self.alive_count;
         self.figures.eject(machine.blamed, machine.gone, slots, outage);
         if !machine.gone {
@@ -259,7 +250,7 @@ impl World {
     ) {
         let now = self.now;
         let Some(bytes) = self.bytes(at.drive) else { return };
-        let needed = bytes.needed;
+        let (needed, eves) = (bytes.needed, bytes.eves);
         match (from_state == SlotState::Healthy, to_state == SlotState::Healthy) {
             (true, false) => bytes.healthy -= 1,
             (false, true) => bytes.healthy += 1,
@@ -268,8 +259,10 @@ impl World {
         match (to, to_state) {
             (None, _) => {
                 self.lose(at);
-                self.empty.insert(at, now);
-                self.figures.vacated += 1;
+                if !eves {
+                    self.empty.insert(at, now);
+                    self.figures.vacated += 1;
+                }
             },
             (Some(vault), SlotState::Behind) if cause == SlotCause::Unserved => {
                 // It has its bytes, and may show so when a grace is over.
@@ -294,8 +287,14 @@ impl World {
         }
     }
 
-    fn drive_ended(&mut self, drive: u64, cause: pallet_storage::EndCause) {
+    fn drive_ended(&mut self, drive: u64, cause: pallet_storage::EndCause, refund: u128) {
+        if self.drives[drive as usize].eves {
+            self.drives[drive as usize].ended = true;
+            return;
+        }
         self.figures.end_drive(cause);
+        let early = cause == pallet_storage::EndCause::RanDry && refund >= self.drives[drive as usize].rate.max(1);
+        self.figures.ended_early += u64::from(early);
         let slots = 4 * self.drives[drive as usize].needed;
         self.drives[drive as usize].ended = true;
         for slot in 0..slots {
