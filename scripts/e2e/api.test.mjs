@@ -127,6 +127,19 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
     });
     after(() => proxy?.process.stop());
 
+    test('a call from the command line goes by the proxy that has the books', async () => {
+      const data = join(network.dir, 'consumer');
+      const used = async () => (await proxy.status()).apis.squares.reduce((sum, seller) => sum + BigInt(seller.used), 0n);
+      const before = await used();
+      const answer = await cli.ok('api', 'call', 'squares', '/square/11', '--contract', market, '--data', data, '--account', consumer);
+      assert.deepEqual([answer.status, answer.body], [200, { n: 11, square: 121 }]);
+      assert.ok(await used() > before, 'the proxy has paid');
+      const wrong = await cli.run('api', 'call', 'cubes', '/cube/2', '--contract', market, '--data', data, '--account', consumer);
+      assert.notEqual(wrong.code, 0);
+      const second = await cli.run('api', 'proxy', '--listen', '127.0.0.1:0', '--contract', market, '--data', data, '--account', consumer);
+      assert.match(second.stderr, /runs already/);
+    });
+
     test('the cheaper one gets most of the calls, and is paid ahead in steps as it delivers', async () => {
       const [before, other] = [upstreams.cheap.calls, upstreams.dear.calls];
       for (let i = 0; i < 10; i++) await squares(proxy, 100 * i, 50);

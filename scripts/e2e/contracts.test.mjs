@@ -410,6 +410,12 @@ describe('contracts by the command line and by other libraries', { timeout: seco
     const token = await cli.ok('contract', 'instantiate', bundle('erc20'), '--args', '{"total_supply": "1_000"}', ...AS_ALICE);
     await cli.ok('contract', 'call', token.contract, 'transfer', '--args', JSON.stringify({ to: bob, value: 30 }), '--bundle', bundle('erc20'), ...AS_ALICE);
     assert.equal((await cli.ok('contract', 'read', token.contract, 'balance_of', '--arg', bob, '--bundle', bundle('erc20'))).value, '30');
+    // A message that stores something can be asked, too, by somebody who could pay for that.
+    const approve = ['contract', 'read', token.contract, 'approve', '--arg', bob, '--arg', '5', '--bundle', bundle('erc20')];
+    const nobody = await cli.run(...approve);
+    assert.equal(nobody.code, EXIT.refused);
+    assert.match(nobody.stdout + nobody.stderr, /no account is named.*--account/s);
+    await cli.ok(...approve, '--account', '//Alice');
     const wallet = await cli.ok('contract', 'instantiate', bundle('multisig'), '--args', JSON.stringify([[alice, bob], 2]), '--value', '5', ...AS_ALICE);
     const on = ['--bundle', bundle('multisig')];
     await cli.ok('contract', 'call', wallet.contract, 'propose', '--arg', bob, '--arg', '1_000_000_000_000', ...on, ...AS_ALICE);

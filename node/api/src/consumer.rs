@@ -155,7 +155,7 @@ pub struct Consumer {
     /// How long a provider has, as it is told.
     patience: HeaderValue,
     /// Nobody else writes these books.
-    _lock: std::fs::File,
+    lock: std::fs::File,
     pub(crate) metrics: Counts,
 }
 
@@ -189,9 +189,19 @@ impl Consumer {
             conflicts: Conflicts::open(&config.data),
             metrics: Counts::default(),
             patience: u64::try_from(config.patience.as_millis()).unwrap_or(u64::MAX).into(),
-            _lock: lock,
+            lock,
             config,
         }))
+    }
+
+    /// Tells other processes that want these books, and may read them, how to reach this one.
+    ///
+    /// # Errors
+    /// Of the system.
+    pub fn announce(&self, text: &str) -> std::io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        self.lock.set_len(0)?;
+        self.lock.write_all_at(text.as_bytes(), 0)
     }
 
     /// The folder of the books.

@@ -43,7 +43,33 @@ pub fn lock(dir: &Path) -> io::Result<File> {
             format!("another process uses the books in {}: {error}; stop it, or give another --data", dir.display());
         io::Error::new(io::ErrorKind::WouldBlock, text)
     })?;
+    // What whoever had them before said of itself.
+    file.set_len(0)?;
     Ok(file)
+}
+
+/// Bytes that a process may say of itself.
+const SAID_BYTES_MAX: u64 = 1024;
+
+/// What the process that has the books in a folder says of itself, in the file that it has locked: so what one that was killed had
+/// said is never taken for another's. `None` if no process has the books, or the process says nothing.
+///
+/// # Errors
+/// Of the system.
+pub fn holder(dir: &Path) -> io::Result<Option<String>> {
+    let mut file = match File::open(dir.join("lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => return Ok(None),
+        Err(std::fs::TryLockError::WouldBlock) => {},
+        Err(std::fs::TryLockError::Error(error)) => return Err(error),
+    }
+    let mut said = String::new();
+    (&mut file).take(SAID_BYTES_MAX).read_to_string(&mut said)?;
+    Ok(Some(said).filter(|said| !said.is_empty()))
 }
 
 /// Reads all records of a file, oldest first; none if there is no file. Cuts a half-written end off.
@@ -309,6 +335,22 @@ mod tests {
         let mut bytes = Vec::new();
         records.iter().for_each(|payload| write_record(&mut bytes, payload));
         bytes
+    }
+
+    #[test]
+    fn what_the_holder_of_books_says_is_known_as_long_as_it_has_them() {
+        use std::os::unix::fs::FileExt;
+        let dir = tempfile::tempdir().expect("temporary folder");
+        assert_eq!(holder(dir.path()).expect("no books yet"), None);
+        let held = lock(dir.path()).expect("nobody has them");
+        assert_eq!(holder(dir.path()).expect("it can be read"), None, "it says nothing");
+        held.write_all_at(b"http://127.0.0.1:9970", 0).expect("written");
+        assert_eq!(holder(dir.path()).expect("it can be read").as_deref(), Some("http://127.0.0.1:9970"));
+        assert_eq!(lock(dir.path()).expect_err("they are taken").kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        assert_eq!(holder(dir.path()).expect("it can be read"), None, "whoever said so is gone");
+        let _next = lock(dir.path()).expect("free again");
+        assert_eq!(holder(dir.path()).expect("it can be read"), None, "the next one has said nothing");
     }
 
     #[tokio::test]

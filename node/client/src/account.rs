@@ -8,14 +8,13 @@ use std::{
 };
 
 use subxt::{
-    config::DefaultExtrinsicParamsBuilder,
     tx::{SubmittableTransaction, TransactionProgress},
     utils::MultiSignature,
 };
 
 use crate::{
     call::Call,
-    config::{CairnConfig, Params, Signing},
+    config::{self, CairnConfig, Params, Signing},
     convert::subxt_error,
     keys::Keypair,
     nonce::NonceHandle,
@@ -65,12 +64,7 @@ impl Context {
     }
 
     fn params(&self, nonce: u64, tip: u128) -> Params {
-        let usual = DefaultExtrinsicParamsBuilder::<CairnConfig>::new()
-            .mortal_from_unchecked(LIFETIME_BLOCKS, self.birth.0, self.birth.1)
-            .nonce(nonce)
-            .tip(tip)
-            .build();
-        Params { usual, metadata_hash: self.signing.metadata_hash }
+        config::params(nonce, tip, LIFETIME_BLOCKS, self.birth, self.signing.metadata_hash)
     }
 
     /// The last block that can hold a transaction signed against this.

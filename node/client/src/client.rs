@@ -53,8 +53,7 @@ struct Inner {
     chain_type: OnceCell<ChainType>,
     nonces: Mutex<HashMap<[u8; 32], NonceHandle>>,
     config: CairnConfig,
-    hashed: Mutex<Hashed>,
-    hashing: tokio::sync::Mutex<()>,
+    hashed: tokio::sync::Mutex<Hashed>,
 }
 
 impl Client {
@@ -116,8 +115,7 @@ impl Client {
             chain_type: OnceCell::new(),
             nonces: Mutex::default(),
             config,
-            hashed: Mutex::default(),
-            hashing: tokio::sync::Mutex::default(),
+            hashed: tokio::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -169,18 +167,14 @@ impl Client {
 
     /// A block to sign against: calls are encoded by the metadata whose hash is signed.
     pub(crate) async fn signing(&self, view: View) -> Result<Signing, Error> {
-        let known = || self.inner.hashed.lock().unwrap_or_else(PoisonError::into_inner).signing(&view.at);
-        if let Some(signing) = known() {
-            return Ok(signing);
-        }
-        let _one_at_a_time = self.inner.hashing.lock().await;
-        if let Some(signing) = known() {
+        // Held while a node is asked, so that each version is asked for and hashed once.
+        let mut hashed = self.inner.hashed.lock().await;
+        if let Some(signing) = hashed.signing(&view.at) {
             return Ok(signing);
         }
         let (metadata, metadata_hash) = config::fetch(&view, self.properties().await?).await?;
         self.inner.config.set_metadata_for_spec_version(view.spec_version(), metadata.clone());
         let at = self.at(view.block_hash()).await?.at;
-        let mut hashed = self.inner.hashed.lock().unwrap_or_else(PoisonError::into_inner);
         hashed.keep(view.spec_version(), metadata, metadata_hash);
         hashed.signing(&at).ok_or_else(|| Error::malformed("the node gives two versions of one block's runtime"))
     }

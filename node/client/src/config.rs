@@ -10,17 +10,22 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use codec::Decode;
+use codec::{Decode, Encode};
 use merkleized_metadata::{generate_metadata_digest, ExtraInfo};
 use subxt::{
     config::{
         substrate::{AccountId32, MultiSignature, SubstrateHeader, H256},
-        ClientState, Config, DefaultExtrinsicParams, DefaultTransactionExtensions, HashFor, TransactionExtensions,
+        transaction_extensions::{
+            ChargeTransactionPayment, ChargeTransactionPaymentParams, CheckGenesis, CheckMetadataHashMode,
+            CheckMortality, CheckMortalityParams, CheckNonce, CheckNonceParams, CheckSpecVersion, CheckTxVersion,
+        },
+        ClientState, Config, HashFor, TransactionExtension, TransactionExtensions,
     },
     error::TransactionExtensionError,
     ext::{
-        frame_decode::extrinsics::{TransactionExtensions as Encoded, TransactionExtensionsError},
+        frame_decode::extrinsics::{TransactionExtension as Encoded, TransactionExtensionError as EncodeError},
         frame_metadata::RuntimeMetadataPrefixed,
+        scale_type_resolver::TypeResolver,
     },
     metadata::ArcMetadata,
     Metadata, SubstrateConfig,
@@ -34,9 +39,7 @@ pub(crate) const HASHED_FORMAT: u32 = 15;
 const METADATA_BYTES_MAX: usize = 8 << 20;
 /// Versions of the runtime whose hashes are kept.
 const VERSIONS_MAX: usize = 4;
-/// The extension that holds the hash.
-const CHECK_METADATA_HASH: &str = "CheckMetadataHash";
-/// The extension's value: the signed bytes hold a hash.
+/// The value of [`CheckMetadataHash`]: the signed bytes hold a hash.
 const ENABLED: u8 = 1;
 
 /// Cairn's types, as the SDK has them by default, and its extensions of transactions.
@@ -61,82 +64,65 @@ impl Config for CairnConfig {
     }
 }
 
-/// What a transaction needs beside its call.
-pub(crate) struct Params {
-    /// What all chains of the SDK have.
-    pub(crate) usual: DefaultExtrinsicParams<CairnConfig>,
-    /// Hash of the metadata by which the call is encoded.
-    pub(crate) metadata_hash: [u8; 32],
-}
+/// What a transaction holds beside its call. The runtime's other extensions have no value.
+type Extensions = (
+    CheckSpecVersion,
+    CheckTxVersion,
+    CheckNonce,
+    CheckGenesis<CairnConfig>,
+    CheckMortality<CairnConfig>,
+    ChargeTransactionPayment,
+    CheckMetadataHash,
+);
+pub(crate) type Params = <Extensions as TransactionExtensions<CairnConfig>>::Params;
 
-impl subxt::config::transaction_extensions::Params<CairnConfig> for Params {
-    fn inject_account_nonce(&mut self, nonce: u64) {
-        self.usual.inject_account_nonce(nonce);
-    }
-
-    fn inject_block(&mut self, number: u64, hash: HashFor<CairnConfig>) {
-        self.usual.inject_block(number, hash);
-    }
-}
-
-/// The SDK's usual extensions, and the hash of the metadata.
-pub(crate) struct Extensions {
-    usual: DefaultTransactionExtensions<CairnConfig>,
+/// What a transaction needs beside its call: it is valid for so many blocks from the one that is signed against.
+pub(crate) fn params(
+    nonce: u64,
+    tip: u128,
+    blocks: u64,
+    from: (u64, HashFor<CairnConfig>),
     metadata_hash: [u8; 32],
+) -> Params {
+    (
+        (),
+        (),
+        CheckNonceParams::with_nonce(nonce),
+        (),
+        CheckMortalityParams::mortal_from_unchecked(blocks, from.0, from.1),
+        ChargeTransactionPaymentParams::tip(tip),
+        MetadataHash(metadata_hash),
+    )
 }
 
-impl TransactionExtensions<CairnConfig> for Extensions {
-    type Params = Params;
+/// Hash of the metadata by which a call is encoded.
+pub(crate) struct MetadataHash([u8; 32]);
 
-    fn new(client: &ClientState<CairnConfig>, params: Params) -> Result<Self, TransactionExtensionError> {
-        let Params { usual, metadata_hash } = params;
-        Ok(Self { usual: DefaultTransactionExtensions::new(client, usual)?, metadata_hash })
-    }
+impl subxt::config::transaction_extensions::Params<CairnConfig> for MetadataHash {}
 
-    fn inject_signature(&mut self, account: &AccountId32, signature: &MultiSignature) {
-        self.usual.inject_signature(account, signature);
+/// That a call was encoded by the runtime's own metadata: the signed bytes hold its hash.
+pub(crate) struct CheckMetadataHash(MetadataHash);
+
+impl TransactionExtension<CairnConfig> for CheckMetadataHash {
+    type Decoded = CheckMetadataHashMode;
+    type Params = MetadataHash;
+
+    fn new(_: &ClientState<CairnConfig>, hash: MetadataHash) -> Result<Self, TransactionExtensionError> {
+        Ok(Self(hash))
     }
 }
 
-impl<R> Encoded<R> for Extensions
-where
-    R: subxt::ext::scale_type_resolver::TypeResolver,
-    DefaultTransactionExtensions<CairnConfig>: Encoded<R>,
-{
-    fn contains_extension(&self, name: &str) -> bool {
-        self.usual.contains_extension(name)
+impl<R: TypeResolver> Encoded<R> for CheckMetadataHash {
+    const NAME: &str = "CheckMetadataHash";
+
+    fn encode_value_to(&self, _: R::TypeId, _: &R, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.push(ENABLED);
+        Ok(())
     }
 
-    fn is_authorization_extension(&self, name: &str) -> bool {
-        self.usual.is_authorization_extension(name)
-    }
-
-    fn encode_extension_value_to(
-        &self,
-        name: &str,
-        type_id: R::TypeId,
-        types: &R,
-        out: &mut Vec<u8>,
-    ) -> Result<(), TransactionExtensionsError> {
-        if name == CHECK_METADATA_HASH {
-            out.push(ENABLED);
-            return Ok(());
-        }
-        self.usual.encode_extension_value_to(name, type_id, types, out)
-    }
-
-    fn encode_extension_implicit_to(
-        &self,
-        name: &str,
-        type_id: R::TypeId,
-        types: &R,
-        out: &mut Vec<u8>,
-    ) -> Result<(), TransactionExtensionsError> {
-        if name == CHECK_METADATA_HASH {
-            codec::Encode::encode_to(&Some(self.metadata_hash), out);
-            return Ok(());
-        }
-        self.usual.encode_extension_implicit_to(name, type_id, types, out)
+    fn encode_implicit_to(&self, _: R::TypeId, _: &R, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Some(self.0 .0).encode_to(out);
+        Ok(())
     }
 }
 

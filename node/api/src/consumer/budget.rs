@@ -345,26 +345,33 @@ mod tests {
         assert!(budget.check_call(10).is_ok() && budget.check_call(11).is_err());
     }
 
+    const CAPS: Caps = Caps { call: 1000, day: 1000, total: 1000 };
+
+    /// Books in which 60 are promised, 40 of them spent, and 5 conceded.
+    async fn used(path: &Path) -> (Budget, Promised) {
+        let budget = Budget::open(path, CAPS).expect("opens");
+        let promised = budget.promise(TO, Promised::default(), 10, 60, 0).await.expect("within");
+        budget.note(TO, Trust { promised: Promised { spent: 40, ..promised }, conceded: 5, forgiven: 0 });
+        (budget, promised)
+    }
+
     #[tokio::test]
     async fn only_a_kill_leaves_something_to_be_forgiven() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("books");
-        let caps = Caps { call: 1000, day: 1000, total: 1000 };
-        let budget = Budget::open(&path, caps).expect("opens");
-        let promised = budget.promise(TO, Promised::default(), 10, 60, 0).await.expect("within");
-        budget.note(TO, Trust { promised: Promised { spent: 40, ..promised }, conceded: 5, forgiven: 0 });
+        let (budget, promised) = used(&path).await;
         budget.close();
         drop(budget);
-        let budget = Budget::open(&path, caps).expect("opens");
+        let budget = Budget::open(&path, CAPS).expect("opens");
         let trust = budget.trust(TO);
         assert_eq!((trust.promised.spent, trust.conceded, trust.forgiven, trust.credit()), (40, 5, 0, 15));
         drop(budget);
         // Killed before anything was used: nothing is missing.
-        let budget = Budget::open(&path, caps).expect("opens");
+        let budget = Budget::open(&path, CAPS).expect("opens");
         assert_eq!(budget.trust(TO), trust);
         budget.note(TO, Trust { promised: Promised { spent: 50, ..promised }, ..trust });
         drop(budget);
-        let after = Budget::open(&path, caps).expect("opens").trust(TO);
+        let after = Budget::open(&path, CAPS).expect("opens").trust(TO);
         assert_eq!((after.promised.spent, after.forgiven), (50, 5), "the rest may have been used");
     }
 
@@ -372,14 +379,11 @@ mod tests {
     async fn books_that_are_written_anew_say_the_same() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("books");
-        let caps = Caps { call: 1000, day: 1000, total: 1000 };
-        let budget = Budget::open(&path, caps).expect("opens");
-        let promised = budget.promise(TO, Promised::default(), 10, 60, 0).await.expect("within");
-        budget.note(TO, Trust { promised: Promised { spent: 40, ..promised }, conceded: 5, forgiven: 0 });
+        let (budget, promised) = used(&path).await;
         budget.write_anew().await;
         budget.note(TO, Trust { promised: Promised { spent: 45, ..promised }, conceded: 5, forgiven: 0 });
         drop(budget);
-        let killed = Budget::open(&path, caps).expect("opens");
+        let killed = Budget::open(&path, CAPS).expect("opens");
         assert_eq!((killed.trust(TO).promised.spent, killed.trust(TO).forgiven), (45, 10), "nothing closed them");
         assert_eq!(killed.spent(0), Spent { total: 60, today: 60 });
     }

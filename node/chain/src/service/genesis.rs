@@ -100,8 +100,8 @@ fn storage(spec: &dyn ChainSpec, executor: &Executor) -> Result<Storage, String>
         return spec.as_storage_builder().build_storage();
     };
     let code = genesis["code"].as_str().and_then(|code| hex::decode(code.strip_prefix("0x")?).ok());
-    let runtime =
-        Runtime::new(code.ok_or("genesis.runtimeGenesis.code of the specification is no hexadecimal code")?, executor);
+    let code = code.ok_or("genesis.runtimeGenesis.code of the specification is no hexadecimal code")?;
+    let runtime = Runtime { code, executor };
     let config = match genesis.get("patch") {
         Some(patch) => {
             let mut config = runtime.default_genesis()?;
@@ -119,11 +119,7 @@ struct Runtime<'a> {
     executor: &'a Executor,
 }
 
-impl<'a> Runtime<'a> {
-    fn new(code: Vec<u8>, executor: &'a Executor) -> Self {
-        Self { code, executor }
-    }
-
+impl Runtime<'_> {
     fn call(&self, ext: &mut BasicExternalities, method: &str, data: &[u8]) -> Result<Vec<u8>, String> {
         let fetcher = WrappedRuntimeCode(self.code.as_slice().into());
         // The hash under which the executor keeps a compiled runtime is the one by which the state's code is known.

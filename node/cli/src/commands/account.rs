@@ -128,7 +128,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
             keys::import(context, &name, keys::Source::from_args(phrase_file, stdin, wallet_file))
         },
         Command::List => show::list(context),
-        Command::Show { who, offline } => show::show(context, who.as_deref(), offline).await,
+        Command::Show { who, offline } => Box::pin(show::show(context, who.as_deref(), offline)).await,
         Command::Send { to, amount, symbol, all, allow_close } => {
             let amount = amount.map(|amount| format!("{amount} {}", symbol.unwrap_or_default()));
             send::send(context, &to, send::HowMuch::from_args(amount, all, allow_close)?).await

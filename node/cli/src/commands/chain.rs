@@ -45,8 +45,10 @@ pub enum Command {
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Status => status(context).await,
-        Command::Metadata { output, version, overwrite } => metadata(context, output, version, overwrite).await,
+        Command::Status => Box::pin(status(context)).await,
+        Command::Metadata { output, version, overwrite } => {
+            Box::pin(metadata(context, output, version, overwrite)).await
+        },
     }
 }
 

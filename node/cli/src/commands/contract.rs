@@ -151,12 +151,12 @@ Examples:
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
         Command::New { name, path } => build::new(&name, path.as_deref()),
-        Command::Build(args) => build::run(context, args).await,
-        Command::Upload { file, caps } => send::upload(context, &Bundle::load(&file)?, &caps).await,
-        Command::Instantiate(args) => send::instantiate(context, args).await,
-        Command::Call { target, input, caps } => send::call(context, &target, &input, &caps).await,
-        Command::Read { target, input } => look::read(context, &target, &input).await,
-        Command::Info { what } => look::info(context, &what).await,
-        Command::Remove { code_hash } => send::remove(context, &code_hash).await,
+        Command::Build(args) => Box::pin(build::run(context, args)).await,
+        Command::Upload { file, caps } => Box::pin(send::upload(context, &Bundle::load(&file)?, &caps)).await,
+        Command::Instantiate(args) => Box::pin(send::instantiate(context, args)).await,
+        Command::Call { target, input, caps } => Box::pin(send::call(context, &target, &input, &caps)).await,
+        Command::Read { target, input } => Box::pin(look::read(context, &target, &input)).await,
+        Command::Info { what } => Box::pin(look::info(context, &what)).await,
+        Command::Remove { code_hash } => Box::pin(send::remove(context, &code_hash)).await,
     }
 }

@@ -182,20 +182,24 @@ Example:
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Create(create) => create::create(context, create).await,
-        Command::List { state } => status::list(context, &state).await,
-        Command::Status { drive, state } => status::status(context, drive.as_deref(), &state).await,
-        Command::TopUp { drive, amount, state } => manage::top_up(context, &drive, &amount.text(), &state).await,
-        Command::Resize { drive, capacity, state } => manage::resize(context, &drive, &capacity, &state).await,
-        Command::Redraw { drive, slots, state } => manage::redraw(context, &drive, &slots, &state).await,
-        Command::Trim { drive, all, state } => trim::trim(context, drive.as_deref(), all, &state).await,
-        Command::Transfer { drive, to, state } => transfer::transfer(context, &drive, &to, &state).await,
-        Command::Close { drive, state } => manage::close(context, &drive, &state).await,
-        Command::Default { drive, state } => manage::default(context, &drive, &state).await,
-        Command::Add { drive, name, state } => manage::add(context, drive, &name, &state).await,
+        Command::Create(create) => Box::pin(create::create(context, create)).await,
+        Command::List { state } => Box::pin(status::list(context, &state)).await,
+        Command::Status { drive, state } => Box::pin(status::status(context, drive.as_deref(), &state)).await,
+        Command::TopUp { drive, amount, state } => {
+            Box::pin(manage::top_up(context, &drive, &amount.text(), &state)).await
+        },
+        Command::Resize { drive, capacity, state } => {
+            Box::pin(manage::resize(context, &drive, &capacity, &state)).await
+        },
+        Command::Redraw { drive, slots, state } => Box::pin(manage::redraw(context, &drive, &slots, &state)).await,
+        Command::Trim { drive, all, state } => Box::pin(trim::trim(context, drive.as_deref(), all, &state)).await,
+        Command::Transfer { drive, to, state } => Box::pin(transfer::transfer(context, &drive, &to, &state)).await,
+        Command::Close { drive, state } => Box::pin(manage::close(context, &drive, &state)).await,
+        Command::Default { drive, state } => Box::pin(manage::default(context, &drive, &state)).await,
+        Command::Add { drive, name, state } => Box::pin(manage::add(context, drive, &name, &state)).await,
         Command::Forget { drive, key_generation, state } => {
             manage::forget(context, drive, key_generation, &state).await
         },
-        Command::PublishKey => manage::publish_key(context).await,
+        Command::PublishKey => Box::pin(manage::publish_key(context)).await,
     }
 }

@@ -284,17 +284,17 @@ pub enum Command {
 /// Runs a command; some write to standard output themselves.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Put(args) => put::put(context, args).await,
-        Command::Get(args) => get::get(context, args).await,
-        Command::Cat(args) => get::cat(context, args).await,
-        Command::Ls(args) => list::ls(context, args).await,
-        Command::Rm(args) => change::rm(context, args).await,
-        Command::Mv(args) => change::mv(context, args).await,
-        Command::Mkdir(args) => change::mkdir(context, args).await,
-        Command::Sync(args) => sync::sync(context, args).await,
-        Command::Share(args) => share::share(context, args).await,
-        Command::Unshare(args) => share::unshare(context, args).await,
-        Command::Versions(args) => list::versions(context, args).await,
+        Command::Put(args) => Box::pin(put::put(context, args)).await,
+        Command::Get(args) => Box::pin(get::get(context, args)).await,
+        Command::Cat(args) => Box::pin(get::cat(context, args)).await,
+        Command::Ls(args) => Box::pin(list::ls(context, args)).await,
+        Command::Rm(args) => Box::pin(change::rm(context, args)).await,
+        Command::Mv(args) => Box::pin(change::mv(context, args)).await,
+        Command::Mkdir(args) => Box::pin(change::mkdir(context, args)).await,
+        Command::Sync(args) => Box::pin(sync::sync(context, args)).await,
+        Command::Share(args) => Box::pin(share::share(context, args)).await,
+        Command::Unshare(args) => Box::pin(share::unshare(context, args)).await,
+        Command::Versions(args) => Box::pin(list::versions(context, args)).await,
     }
 }
 

@@ -157,7 +157,7 @@ Example:
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command.verb {
-        None => serve(context, command.serve).await,
+        None => Box::pin(serve(context, command.serve)).await,
         Some(Verb::TrustAnchor { data }) => trust_anchor(context, &data),
         Some(Verb::ExportZone { file, any_host_name, zone }) => {
             let host_names = if any_host_name { HostNames::OrAny } else { HostNames::Only };

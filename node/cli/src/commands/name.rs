@@ -251,24 +251,26 @@ Both directions must agree. Example:
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Price { name, years } => price::price(context, &name, years).await,
+        Command::Price { name, years } => Box::pin(price::price(context, &name, years)).await,
         Command::Register { name, years, max_price, records, restart } => {
             register::register(context, &name, years, max_price.as_deref(), &records, restart).await
         },
-        Command::Purge => register::purge(context).await,
-        Command::Renew { name, years, max_price } => price::renew(context, &name, years, max_price.as_deref()).await,
-        Command::Set { name, rtype, data, ttl } => zone::set(context, &name, &rtype, &data, ttl).await,
-        Command::Clear { name, rtype } => zone::clear(context, &name, &rtype).await,
-        Command::Add { name, rtype, data, ttl } => edit::add(context, &name, &rtype, &data, ttl).await,
-        Command::Remove { name, rtype, data } => edit::remove(context, &name, &rtype, &data).await,
-        Command::Zone { name, args } => zone::replace(context, &name, &args).await,
-        Command::Show { name, zone_file } => show::show(context, &name, zone_file).await,
-        Command::List { owner } => show::list(context, owner.as_deref()).await,
-        Command::Transfer { name, to, .. } => manage::transfer(context, &name, to.as_deref()).await,
-        Command::Accept { name } => manage::accept(context, &name).await,
-        Command::Manager { name, manager, .. } => manage::manager(context, &name, manager.as_deref()).await,
-        Command::Release { name } => manage::release(context, &name).await,
-        Command::Primary { name, .. } => manage::primary(context, name.as_deref()).await,
-        Command::Subdomain { name, owner, .. } => manage::subdomain(context, &name, owner.as_deref()).await,
+        Command::Purge => Box::pin(register::purge(context)).await,
+        Command::Renew { name, years, max_price } => {
+            Box::pin(price::renew(context, &name, years, max_price.as_deref())).await
+        },
+        Command::Set { name, rtype, data, ttl } => Box::pin(zone::set(context, &name, &rtype, &data, ttl)).await,
+        Command::Clear { name, rtype } => Box::pin(zone::clear(context, &name, &rtype)).await,
+        Command::Add { name, rtype, data, ttl } => Box::pin(edit::add(context, &name, &rtype, &data, ttl)).await,
+        Command::Remove { name, rtype, data } => Box::pin(edit::remove(context, &name, &rtype, &data)).await,
+        Command::Zone { name, args } => Box::pin(zone::replace(context, &name, &args)).await,
+        Command::Show { name, zone_file } => Box::pin(show::show(context, &name, zone_file)).await,
+        Command::List { owner } => Box::pin(show::list(context, owner.as_deref())).await,
+        Command::Transfer { name, to, .. } => Box::pin(manage::transfer(context, &name, to.as_deref())).await,
+        Command::Accept { name } => Box::pin(manage::accept(context, &name)).await,
+        Command::Manager { name, manager, .. } => Box::pin(manage::manager(context, &name, manager.as_deref())).await,
+        Command::Release { name } => Box::pin(manage::release(context, &name)).await,
+        Command::Primary { name, .. } => Box::pin(manage::primary(context, name.as_deref())).await,
+        Command::Subdomain { name, owner, .. } => Box::pin(manage::subdomain(context, &name, owner.as_deref())).await,
     }
 }

@@ -112,22 +112,22 @@ Example:
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Bond { amount } => bonding::bond(context, &amount.text()).await,
-        Command::BondMore { amount } => bonding::bond_more(context, &amount.text()).await,
+        Command::Bond { amount } => Box::pin(bonding::bond(context, &amount.text())).await,
+        Command::BondMore { amount } => Box::pin(bonding::bond_more(context, &amount.text())).await,
         Command::Validate { node_url, commission, blocked, open } => {
             let blocked = (blocked || open).then_some(blocked);
             roles::validate(context, node_url, commission.as_deref(), blocked).await
         },
-        Command::Nominate { validators } => roles::nominate(context, &validators).await,
-        Command::Chill { purge_keys } => roles::chill(context, purge_keys).await,
+        Command::Nominate { validators } => Box::pin(roles::nominate(context, &validators)).await,
+        Command::Chill { purge_keys } => Box::pin(roles::chill(context, purge_keys)).await,
         Command::Unbond { amount, symbol, all: _ } => {
             let amount = amount.map(|amount| format!("{amount} {}", symbol.unwrap_or_default()));
             bonding::unbond(context, amount.as_deref()).await
         },
-        Command::Withdraw => bonding::withdraw(context).await,
-        Command::Status { who } => status::status(context, who.as_deref()).await,
-        Command::Payout { validator, era } => rewards::payout(context, validator.as_deref(), era).await,
-        Command::Validators => status::validators(context).await,
-        Command::Pool(command) => pool::run(context, command).await,
+        Command::Withdraw => Box::pin(bonding::withdraw(context)).await,
+        Command::Status { who } => Box::pin(status::status(context, who.as_deref())).await,
+        Command::Payout { validator, era } => Box::pin(rewards::payout(context, validator.as_deref(), era)).await,
+        Command::Validators => Box::pin(status::validators(context)).await,
+        Command::Pool(command) => Box::pin(pool::run(context, command)).await,
     }
 }

@@ -189,13 +189,13 @@ Examples:
 /// Runs a command.
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Register { offer, bond, data } => manage::register(context, &offer, &bond, &data).await,
-        Command::Update(update) => manage::update(context, &update).await,
-        Command::Pause { resume } => manage::pause(context, !resume).await,
-        Command::Exit => manage::exit(context).await,
-        Command::Status { who, data } => status::status(context, who.as_deref(), &data).await,
-        Command::Run(args) => run::run(context, &args).await,
-        Command::Scrub { status } => scrub::scrub(&status).await,
-        Command::List { limit } => status::list(context, limit).await,
+        Command::Register { offer, bond, data } => Box::pin(manage::register(context, &offer, &bond, &data)).await,
+        Command::Update(update) => Box::pin(manage::update(context, &update)).await,
+        Command::Pause { resume } => Box::pin(manage::pause(context, !resume)).await,
+        Command::Exit => Box::pin(manage::exit(context)).await,
+        Command::Status { who, data } => Box::pin(status::status(context, who.as_deref(), &data)).await,
+        Command::Run(args) => Box::pin(run::run(context, &args)).await,
+        Command::Scrub { status } => Box::pin(scrub::scrub(&status)).await,
+        Command::List { limit } => Box::pin(status::list(context, limit)).await,
     }
 }

@@ -2,20 +2,26 @@
 
 //! One call.
 
-use std::io::{Read as _, Write as _};
+use std::{
+    io::{Read as _, Write as _},
+    time::Duration,
+};
 
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use bytes::Bytes;
-use cairn_api::consumer::{Call as ApiCall, CallBody, CallError};
+use cairn_api::{
+    consumer::{Call as ApiCall, CallBody, CallError},
+    http::{Base, Body, Endpoint},
+};
 use http_body_util::BodyExt as _;
 use hyper::{
     header::{HeaderName, HeaderValue, CONTENT_TYPE},
     http::uri::PathAndQuery,
-    HeaderMap, Method,
+    HeaderMap, Method, Request, Response,
 };
 use serde_json::json;
 
-use super::{badge, Call};
+use super::{badge, proxy::Spender, Call};
 use crate::{
     context::Context,
     failure::{failed, refused, usage, usage_with_remedy, Result},
@@ -24,6 +30,8 @@ use crate::{
 
 /// Longest body that is read from a file or standard input.
 const BODY_BYTES_MAX: u64 = 64 << 20;
+/// Providers that a proxy tries, at most, for one call.
+const PROVIDERS_TRIED: u32 = 4;
 /// Longest answer that `--json` shows.
 const SHOWN_BYTES_MAX: usize = 16 << 20;
 
@@ -40,11 +48,16 @@ pub async fn call(context: &Context, args: Call) -> Result<Report> {
             user.call(call).await.map_err(badge::explain)?
         },
         _ => {
-            let consumer = args.spending.consumer(context).await?;
+            let spender = args.spending.spender(context).await?;
             let _progress = context.output.progress("calling");
-            let called = consumer.call(&args.name, call).await.map_err(explain);
-            consumer.stop();
-            called?
+            match spender {
+                Spender::Own(consumer) => {
+                    let called = consumer.call(&args.name, call).await.map_err(explain);
+                    consumer.stop();
+                    called?
+                },
+                Spender::Running(base) => by_running(context, &base, &args, call).await?,
+            }
         },
     };
     let (head, mut body) = response.into_parts();
@@ -80,6 +93,24 @@ pub async fn call(context: &Context, args: Call) -> Result<Report> {
         _ => shown["body_base64"] = json!(STANDARD.encode(&all)),
     }
     Ok(Report::new("", shown))
+}
+
+/// A call that a running proxy makes: this account's books are its own. What it may spend is as it was started with.
+async fn by_running(context: &Context, base: &str, args: &Call, call: ApiCall) -> Result<Response<Body>> {
+    let unusable =
+        |reason: String| failed(format!("the proxy that runs can't be asked: {reason}"), "stop it, and call again");
+    context.output.note("a proxy of this account runs: it makes the call, within its own caps");
+    let base = Base::parse(&format!("{base}/{}", args.name)).map_err(unusable)?;
+    let proxy = Endpoint::new(base, args.spending.way()?.tls).map_err(unusable)?;
+    let CallBody::Whole(body) = call.body else { return Err(unusable("the body was read".into())) };
+    let mut request = Request::new(Body::whole(body));
+    *request.method_mut() = call.method;
+    *request.uri_mut() = proxy.target(&call.target).map_err(unusable)?;
+    *request.headers_mut() = call.headers;
+    // The proxy may try several providers, each for as long as it was told.
+    let patience = Duration::from_secs(args.spending.patience.max(1)).saturating_mul(PROVIDERS_TRIED);
+    let answer = proxy.send(request, patience).await.map_err(|error| unusable(error.to_string()))?;
+    Ok(answer.map(|body| Body::Passing(body, None)))
 }
 
 fn read(args: &Call) -> Result<ApiCall> {

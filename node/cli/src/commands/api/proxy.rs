@@ -2,12 +2,18 @@
 
 //! The consumer's daemon.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use cairn_api::{
     consumer::{budget::Caps, Config, Consumer, Gate, Local, ProxyToken, StartError, Steps, Way},
     http::{self, Limits, Tls},
+    journal,
     metrics::Metrics,
 };
 use serde_json::json;
@@ -42,6 +48,17 @@ impl Spending {
 
     /// A proxy that spends like this.
     pub async fn consumer(&self, context: &Context) -> Result<Arc<Consumer>> {
+        match self.spender(context).await? {
+            Spender::Own(consumer) => Ok(consumer),
+            Spender::Running(_) => Err(failed(
+                "a proxy with the same account and --data runs already",
+                "use that one, stop it, or give another --data",
+            )),
+        }
+    }
+
+    /// Who spends: a proxy in this process, or the one that has the books.
+    pub async fn spender(&self, context: &Context) -> Result<Spender> {
         let market = self.place.open(context).await?;
         let account = context.signer().await?.account;
         let token = context.token().await?;
@@ -57,7 +74,7 @@ impl Spending {
         let config = Config {
             consumer: account,
             signer,
-            data,
+            data: data.clone(),
             caps: Caps {
                 call: token.parse(&self.cap_call)?,
                 day: token.parse(&self.cap_day)?,
@@ -69,12 +86,25 @@ impl Spending {
             patience: Duration::from_secs(self.patience.max(1)),
             way: self.way()?,
         };
-        Consumer::start(market, config).await.map_err(|error| match error {
-            StartError::Chain(error) => error.into(),
-            StartError::NoSigner => unfunded("the key of this machine may not spend in the marketplace"),
-            other => failed(other.to_string(), "stop the other process, or give another --data"),
-        })
+        match Consumer::start(market, config).await {
+            Ok(consumer) => Ok(Spender::Own(consumer)),
+            Err(StartError::Chain(error)) => Err(error.into()),
+            Err(StartError::NoSigner) => Err(unfunded("the key of this machine may not spend in the marketplace")),
+            Err(StartError::Books(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let running = journal::holder(&data).with_context(|| format!("can't read {}", data.display()))?;
+                running.map(Spender::Running).ok_or_else(|| failed("another process uses the books", error.to_string()))
+            },
+            Err(other) => Err(failed(other.to_string(), "see what is wrong with the folder, or give another --data")),
+        }
     }
+}
+
+/// Who makes calls and pays for them.
+pub enum Spender {
+    /// This process.
+    Own(Arc<Consumer>),
+    /// A proxy that runs: its base URL, with its token.
+    Running(String),
 }
 
 /// The token that lets programs in: made when it is first needed, readable by this user only.
@@ -145,6 +175,14 @@ pub async fn proxy(context: &Context, args: Proxy) -> Result<Report> {
         false => proxy_token(consumer.data(), true)?,
     };
     let address = listener.local_addr()?;
+    // `api call` on this machine goes by this proxy from now on.
+    let host = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    let shown = token.as_ref().map_or(String::new(), |token| format!("/{}", token.text()));
+    consumer.announce(&format!("http://{}{shown}", SocketAddr::new(host, address.port())))?;
     match &token {
         Some(_) => {
             context.output.note(&format!("token      {}", consumer.data().join(TOKEN_FILE).display()));

@@ -13,7 +13,7 @@ use super::{
     bundle::Bundle,
     costs::{costs, trial_json},
     input::{Chain, InputArgs, Named},
-    send::with_debug,
+    send::{explain, explain_nobody},
     Target,
 };
 use crate::{
@@ -27,10 +27,11 @@ const NOBODY: [u8; 32] = [0; 32];
 
 /// Calls a message and throws away what it changed.
 pub async fn read(context: &Context, target: &Target, input: &InputArgs) -> Result<Report> {
-    let origin = match &context.settings.account.value {
-        Some(_) => context.signer().await?.account,
-        None => AccountId::from(NOBODY),
+    let asks = match &context.settings.account.value {
+        Some(_) => Some(context.signer().await?.account),
+        None => None,
     };
+    let origin = asks.unwrap_or(AccountId::from(NOBODY));
     let token = context.token().await?;
     let chain = Chain { prefix: context.client().await?.properties().await?.ss58_prefix };
     let bundle = target.bundle()?;
@@ -39,7 +40,13 @@ pub async fn read(context: &Context, target: &Target, input: &InputArgs) -> Resu
     let contract = context.resolve(&target.contract).await?;
     let view = context.client().await?.best().await?;
     let trial = view.dry_call(&origin, &contract, input.value(&token)?, &data).await?;
-    let returned = trial.result.clone().map_err(|refusal| with_debug(refusal, &trial.debug_message))?;
+    let returned = match (trial.result.clone(), asks) {
+        (Ok(returned), _) => returned,
+        (Err(refusal), None) => return Err(explain_nobody(refusal, &trial.debug_message)),
+        (Err(refusal), Some(account)) => {
+            return Err(explain(&view, &account, &token, refusal, &trial.debug_message).await?);
+        },
+    };
     let said = answer::read(&returned, named, chain)?;
     let json = json!({
         "contract": context.address(&contract).await?,

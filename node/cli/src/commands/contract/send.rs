@@ -187,19 +187,30 @@ pub async fn remove(context: &Context, code_hash: &str) -> Result<Report> {
     ))
 }
 
+/// What the pallet complains of where an account hasn't the coins for what it asks for.
+const MONEY: [&str; 3] =
+    ["Contracts::StorageDepositLimitExhausted", "Contracts::StorageDepositNotEnoughFunds", "Contracts::TransferFailed"];
+
+/// Why asking failed, where no account is named that asks: such a one has no coins.
+pub fn explain_nobody(refusal: Refusal, debug_message: &str) -> anyhow::Error {
+    if !MONEY.contains(&refusal.code.as_str()) {
+        return with_debug(refusal, debug_message);
+    }
+    refused(
+        &refusal.code,
+        "the message stores something or sends coins, and no account is named that could pay for that",
+        "name one that has coins with --account; nothing is sent, and nothing is paid",
+    )
+}
+
 /// Why a trial failed. Without money the pallet complains of limits that nobody set, or of a transfer.
-async fn explain(
+pub async fn explain(
     view: &View,
     account: &AccountId,
     token: &Token,
     refusal: Refusal,
     debug_message: &str,
 ) -> Result<anyhow::Error> {
-    const MONEY: [&str; 3] = [
-        "Contracts::StorageDepositLimitExhausted",
-        "Contracts::StorageDepositNotEnoughFunds",
-        "Contracts::TransferFailed",
-    ];
     if !MONEY.contains(&refusal.code.as_str()) {
         return Ok(with_debug(refusal, debug_message));
     }
