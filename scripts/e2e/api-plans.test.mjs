@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { devAccount } from './lib/chain.mjs';
 import { Cli, EXIT } from './lib/cli.mjs';
 import { ApiProvider, ApiProxy, startMarket, Upstream } from './lib/market.mjs';
 import { seconds, until } from './lib/wait.mjs';
@@ -186,6 +187,59 @@ describe('plans and badges', { concurrency: false, timeout: seconds(900) }, () =
         ...inMarket('--data', file('first')), ...as(consumer));
       assert.equal(code, EXIT.usage);
       assert.match(stderr, /not authorised/);
+    });
+  });
+
+  describe('what ends', { concurrency: false }, () => {
+    const eve = as('//Eve');
+    const api = (...command) => cli.ok('api', ...command.slice(0, 2), ...inMarket(...command.slice(2)));
+
+    test('what a plan earns is collected; a subscription is cancelled, a plan is closed', async () => {
+      const number = String(provider.api);
+      // So dear that some seconds of it are worth more than the fee for collecting them.
+      await api('plans', number, '--add', 'dear', '--price', '10000', '--units', '10', '--days', '1', ...as('//Bob'));
+      await api('fund', '--deposit', '20000', '--data', file('dear'), '--cap', '1', ...eve);
+      const dear = (...args) => api('plans', number, '--data', file('dear'), ...args, ...eve);
+      await dear('--subscribe', '1');
+      await dear('--subscribe', '1');
+      const { address } = await devAccount('Eve');
+      const due = async (...args) => (await provider.earnings('--subscriber', address, ...args)).plans;
+      await until('it has earned something', async () => BigInt((await due()).due.units) > 10n ** 12n);
+      const { collected_now: collected } = await due('--redeem');
+      assert.ok(BigInt(collected.units) > 10n ** 12n, collected.text);
+      const { refund } = await dear('--cancel');
+      assert.equal(refund.units, String(10_000n * 10n ** 12n), 'the period that has not begun');
+      const twice = await cli.run('api', 'plans', number, ...inMarket('--data', file('dear'), '--cancel'), ...eve);
+      assert.equal(twice.code, EXIT.refused, twice.stderr);
+      assert.equal((await api('plans', number, '--close', '1', ...as('//Bob'))).open, false);
+      const closed = await cli.run('api', 'plans', number, ...inMarket('--data', file('dear'), '--subscribe', '1'), ...eve);
+      assert.equal(closed.code, EXIT.refused, closed.stderr);
+    });
+
+    test('a signer that was revoked is closed, and what it had promised is free', async () => {
+      const data = ['--data', file('dear')];
+      await api('fund', '--revoke', ...data, ...eve);
+      await until('it has thawed', async () => (await cli.run('api', 'fund', '--close', ...inMarket(...data), ...eve)).code === EXIT.done);
+      const again = await cli.run('api', 'fund', '--close', ...inMarket(...data), ...eve);
+      assert.notEqual(again.code, EXIT.done, 'there is nothing to close');
+    });
+
+    test('an API is paused, goes on, and ends; its bond comes back', async () => {
+      const number = String(provider.api);
+      const status = async () => (await api('show', number)).status;
+      const bob = as('//Bob');
+      await provider.process.stop();
+      await api('pause', number, ...bob);
+      assert.equal(await status(), 'paused');
+      await api('resume', number, ...bob);
+      assert.equal(await status(), 'active');
+      const early = await cli.run('api', 'bond', number, ...inMarket(), ...bob);
+      assert.equal(early.code, EXIT.refused, 'it is needed');
+      await api('retire', number, ...bob);
+      assert.equal(await status(), 'retired');
+      await until('the bond has thawed', async () => (await cli.run('api', 'bond', number, ...inMarket(), ...bob)).code === EXIT.done);
+      const stranger = await cli.run('api', 'resume', number, ...inMarket(), ...eve);
+      assert.equal(stranger.code, EXIT.refused);
     });
   });
 });

@@ -235,7 +235,7 @@ impl Keeper {
     }
 
     /// Gives a slot up that this vault can't rebuild, and says whether it did: at once where the writer's shards don't belong
-    /// together; and as its successor, or as a vault that never had it, before the time is over. That is no fault, while having
+    /// together, or the slot goes to another; and as its successor, or as a vault that never had it, before the time is over. That is no fault, while having
     /// done nothing is.
     async fn declines(&self, slot: &HeldSlot, error: &RebuildError) -> bool {
         let at = slot.at;
@@ -252,13 +252,13 @@ impl Keeper {
             (None, None) if now.state == SlotState::Behind => u32::MAX,
             (None, None) => return false,
         };
-        let hopeless = matches!(error, RebuildError::Uncodable);
+        let hopeless = matches!(error, RebuildError::Uncodable | RebuildError::Forfeited);
         if !hopeless && self.known.block() < last {
             return false;
         }
         match self.chain.submit(Action::Decline { at }).await {
             Ok(()) => {
-                tracing::warn!(drive = at.drive, slot = at.slot, %error, "a slot was declined: this vault can't rebuild it");
+                tracing::warn!(drive = at.drive, slot = at.slot, %error, "a slot was declined");
                 true
             },
             Err(error) => {
@@ -271,6 +271,9 @@ impl Keeper {
     /// Shows the chain that the log is there.
     async fn restore(&self, slot: &HeldSlot) -> Result<(), RebuildError> {
         let HeldSlot { at, root, units, trimmed_units, not_before, .. } = *slot;
+        if not_before == u32::MAX && !slot.successor {
+            return Err(RebuildError::Forfeited);
+        }
         if not_before > self.known.block() && !slot.successor {
             return Err(RebuildError::TooEarly(not_before));
         }

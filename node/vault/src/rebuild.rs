@@ -67,6 +67,9 @@ pub(crate) enum RebuildError {
     /// The group said that this vault serves nobody; it can show that it is back later.
     #[error("the other vaults of the group couldn't reach this vault: it is back in block {0} at the earliest")]
     TooEarly(u32),
+    /// The group said so for the second time: the slot goes to another.
+    #[error("the other vaults of the group couldn't reach this vault, for the second time: see that its addresses are reached from outside")]
+    Forfeited,
     /// The chain doesn't answer.
     #[error("the chain: {0}")]
     Chain(#[from] ChainError),

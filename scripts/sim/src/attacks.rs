@@ -29,7 +29,12 @@ impl Found {
         punished.map(|(_, (count, _))| count).sum::<u64>() + self.figures.ejected
     }
 
-    /// That no honest vault, drive or owner was harmed, and that she has gained nothing.
+    /// What as many honest vaults of the size of hers earned.
+    pub fn honest_income(&self) -> u128 {
+        self.eve.earned_by_honest * self.eve.vaults.len() as u128
+    }
+
+    /// That no honest vault, drive or owner was harmed, and that she has gained nothing: no more than three quarters of what she had by being honest.
     ///
     /// # Errors
     /// What isn't so.
@@ -42,7 +47,9 @@ impl Found {
         let (longest, most) = (figures.longest_due, figures.day_blocks / 2);
         ensure!(longest <= most, "{attack:?}: a slot waits for its repair for {longest} blocks");
         ensure!(figures.calls_refused.is_empty(), "{attack:?}: {:?}", figures.calls_refused);
-        ensure!(self.eve.gain <= 0, "{attack:?}: she has gained {} plancks", self.eve.gain);
+        let honest = self.honest_income();
+        let earns_less = attack == Attack::ServesNobody && self.eve.earned < honest * 3 / 4;
+        ensure!(self.eve.gain <= 0 || earns_less, "{attack:?}: she has gained {} plancks", self.eve.gain);
         Ok(())
     }
 }
@@ -112,7 +119,11 @@ pub fn shares(seed: u64) -> anyhow::Result<Vec<Share>> {
 }
 
 fn coins(plancks: i128) -> String {
-    format!("{:.1}", plancks as f64 / 1e12)
+    match plancks.unsigned_abs() {
+        0 => "0".into(),
+        1..1_000_000_000_000 => format!("{:.5}", plancks as f64 / 1e12),
+        _ => format!("{:.1}", plancks as f64 / 1e12),
+    }
 }
 
 /// What was found, as a document.
@@ -125,7 +136,7 @@ pub fn report(attacks: &[Found], shares: &[Share], command_line: &str) -> String
          Coins of hers are without the fees of her calls, which she pays besides.\n\n",
         world.vaults, world.drives, world.days, world.day_blocks
     );
-    text += "| attack | her vaults | her drives | her calls | coins tied up | she has more | honest vaults punished | drives lost | ended early | \
+    text += "| attack | her vaults | her drives | her calls | coins paid into drives | she has more | honest vaults punished | drives lost | ended early | \
              longest that a slot waits in the end | refilled within, 99% |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
     for found in attacks {
         let (figures, eve) = (&found.figures, &found.eve);
@@ -151,7 +162,6 @@ pub fn report(attacks: &[Found], shares: &[Share], command_line: &str) -> String
              block, at once | redrawn by owners |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
     for found in attacks {
         let (figures, eve) = (&found.figures, &found.eve);
-        let as_many = eve.earned_by_honest * eve.vaults.len() as u128;
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} |",
@@ -159,7 +169,7 @@ pub fn report(attacks: &[Found], shares: &[Share], command_line: &str) -> String
             eve.ejected,
             eve.suspended,
             coins(eve.earned as i128),
-            coins(as_many as i128),
+            coins(found.honest_income() as i128),
             figures.waited,
             figures.redrawn
         );

@@ -240,6 +240,23 @@ async fn a_slot_whose_shards_do_not_belong_together_is_declined() {
     group.stop_all().await;
 }
 
+/// Its group said twice that it serves nobody: it can't come back, and its room is wanted for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_goes_to_another_is_declined() {
+    let group = Group::new(Coding::K1, 0).await;
+    group.fill(4).await;
+    group.world.change(|state| {
+        let block = state.block;
+        let slot = &mut state.drives.get_mut(&DRIVE).unwrap().slots[3];
+        (slot.state, slot.behind_block, slot.not_before) = (SlotState::Behind, Some(block), u32::MAX);
+    });
+    until("its vault declines it", || group.world.slot(3).vault.is_none()).await;
+    let actions = group.world.actions_of(account(3));
+    assert!(matches!(actions.last(), Some(Action::Decline { at: declined }) if *declined == at(3)), "{actions:?}");
+    assert!(!actions.iter().any(|action| matches!(action, Action::Restore { .. })), "it didn't try in vain");
+    group.stop_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reaches_nobody_accuses_nobody() {
     let mut group = Group::with(Coding::K1, 0, |config| config.pace.watch = Some(Duration::from_millis(20))).await;

@@ -4,7 +4,7 @@
 
 use crate::{
     slot_key, slot_of, Book, Books, Challenges, Config, Disputes, Drives, GrantedTo, Grants, HeldSlots, OwnerDrives,
-    Pallet, Queue, RepairSpans, Reserve, SealingKeys, Slots, DRIVES_MAX, GRANTS_MAX,
+    Pallet, Queue, RepairSpans, Reserve, SealingKeys, Slot, Slots, DRIVES_MAX, GRANTS_MAX,
 };
 use alloc::vec::Vec;
 use cairn_primitives::storage::{
@@ -68,9 +68,11 @@ impl<T: Config> Pallet<T> {
     /// A drive; none if there is none with that number.
     pub fn api_drive(id: DriveId) -> Option<DriveInfo<T::AccountId>> {
         let mut drive = Drives::<T>::get(id)?;
-        Self::settle_drive(&mut drive);
-        let slots = (0..drive.coding.slots()).filter_map(|slot| Slots::<T>::get(SlotAt { drive: id, slot }));
-        let slots = slots.map(|slot| SlotInfo {
+        Self::take_from_escrow(&mut drive);
+        let all = (0..drive.coding.slots()).map(|slot| SlotAt { drive: id, slot });
+        let all = all.filter_map(|at| Some((at, Slots::<T>::get(at)?)));
+        let slots = all.map(|(at, slot)| SlotInfo {
+            not_before: Self::earliest(at, &slot),
             vault: slot.vault,
             state: slot.state,
             root: slot.root,
@@ -80,7 +82,6 @@ impl<T: Config> Pallet<T> {
             disputed: slot.disputed,
             unserved: slot.unserved.by.count_ones() as u8,
             behind_block: slot.behind_block,
-            not_before: slot.not_before,
         });
         let (slots, dry_block) = (slots.collect(), drive.dry_block());
         Some(DriveInfo {
@@ -123,8 +124,7 @@ impl<T: Config> Pallet<T> {
         let held = entries.take(limit.min(PAGE_MAX) as usize).filter_map(|(key, successor)| {
             let at = slot_of(key);
             let (drive, slot) = (Drives::<T>::get(at.drive)?, Slots::<T>::get(at)?);
-            // One that can't come back needn't try.
-            let forfeited = !successor && Self::is_forfeited(at, &slot);
+            let not_before = if successor { slot.not_before } else { Self::earliest(at, &slot) };
             let due_block = slot.successor.filter(|_| successor).map(|successor| successor.due_block);
             Some(HeldSlot {
                 at,
@@ -138,11 +138,20 @@ impl<T: Config> Pallet<T> {
                 disputed: slot.disputed && !successor,
                 unserved: if successor { 0 } else { slot.unserved.by.count_ones() as u8 },
                 behind_block: slot.behind_block,
-                not_before: if forfeited { u32::MAX } else { slot.not_before },
+                not_before,
                 due_block,
             })
         });
         held.collect()
+    }
+
+    /// Block in which a slot's vault can show that it is back: `u32::MAX` if it never can.
+    fn earliest(at: SlotAt, slot: &Slot<T::AccountId>) -> u32 {
+        if Self::is_forfeited(at, slot) {
+            u32::MAX
+        } else {
+            slot.not_before
+        }
     }
 
     /// What a vault has to show now.

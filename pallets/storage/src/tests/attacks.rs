@@ -312,6 +312,7 @@ fn who_serves_nobody_comes_back_once_and_not_again_soon() {
             run_proving(PERIOD / 4, &[]);
             let held = Storage::api_slots_of(&account(silent), None, 10);
             assert_eq!(held.iter().any(|held| held.not_before == u32::MAX), forfeited, "the vault is told");
+            assert_eq!(Storage::api_drive(id).unwrap().slots[0].not_before == u32::MAX, forfeited, "and so are others");
             if forfeited {
                 assert_noop!(restore(silent, at(id, 0)), Error::<Test>::RestoreForfeited);
                 run_proving(4, &[]);
