@@ -192,7 +192,7 @@ describe('plans and badges', { concurrency: false, timeout: seconds(900) }, () =
 
   describe('what ends', { concurrency: false }, () => {
     const eve = as('//Eve');
-    const api = (...command) => cli.ok('api', ...command.slice(0, 2), ...inMarket(...command.slice(2)));
+    const api = (...command) => cli.ok('api', ...command, ...inMarket());
 
     test('what a plan earns is collected; a subscription is cancelled, a plan is closed', async () => {
       const number = String(provider.api);

@@ -135,7 +135,8 @@ describe('the marketplace of APIs', { concurrency: false }, () => {
       assert.deepEqual([answer.status, answer.body], [200, { n: 11, square: 121 }]);
       assert.ok(await used() > before, 'the proxy has paid');
       const wrong = await cli.run('api', 'call', 'cubes', '/cube/2', '--contract', market, '--data', data, '--account', consumer);
-      assert.notEqual(wrong.code, 0);
+      assert.equal(wrong.json.status, 404, wrong.stdout);
+      assert.match(wrong.stdout, /nobody offers/);
       const second = await cli.run('api', 'proxy', '--listen', '127.0.0.1:0', '--contract', market, '--data', data, '--account', consumer);
       assert.match(second.stderr, /runs already/);
     });

@@ -79,6 +79,11 @@ pub fn has_code(error: &anyhow::Error, code: &str) -> bool {
     Shown::new(error).code == code
 }
 
+/// Whether an error's short name begins like this: `Marketplace::` is what that contract refuses.
+pub fn is_of(error: &anyhow::Error, prefix: &str) -> bool {
+    Shown::new(error).code.starts_with(prefix)
+}
+
 /// An error with its causes, from the outermost to the innermost; those that one before has told already are left out.
 fn chain_text(error: &anyhow::Error) -> String {
     let mut text = String::new();

@@ -31,7 +31,9 @@ const ENDINGS_TRIED_NEAR: u32 = 4;
 /// Then any between now and the one wanted: of drives that many owners paid for alike, the near ones have their fill.
 const ENDINGS_TRIED_ANYWHERE: u64 = 8;
 /// Then the one wanted and those before it, beyond their fill.
-const ENDINGS_TRIED_BEYOND: u32 = 64;
+const ENDINGS_TRIED_BEYOND: u32 = 8;
+/// A drive that found no room so few blocks before its end isn't looked for room again.
+const ENDINGS_SOON: u32 = 64;
 
 impl<T: Config> Pallet<T> {
     /// Whose account all coins are in that are neither free nor held.
@@ -335,8 +337,7 @@ impl<T: Config> Pallet<T> {
             let drive = Drives::<T>::get(id).filter(|drive| drive.queued_block == Some(queued));
             let Some(mut drive) = drive else { continue };
             // There was no room up to its end, and there is hardly any now.
-            let soon =
-                drive.dry_block().is_some_and(|dry| dry > now && dry <= now.saturating_add(ENDINGS_TRIED_BEYOND));
+            let soon = drive.dry_block().is_some_and(|dry| dry > now && dry <= now.saturating_add(ENDINGS_SOON));
             if queued == QUEUED_LATE && drive.warned && soon {
                 Self::push_late(id);
                 continue;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    failure::{has_code, usage, Result},
+    failure::{has_code, is_of, usage, Result},
     output::{fields, table, Report},
 };
 
@@ -64,6 +64,10 @@ impl Plans<'_> {
             let due: u128 = match market.attempt(provider, &message).await {
                 Ok(tried) => tried.read()?,
                 Err(Error::Refused(refusal)) if refusal.code == "Marketplace::NothingDue" => 0,
+                Err(Error::Refused(refusal)) if refusal.code.starts_with("Marketplace::") => {
+                    context.output.note(&format!("what a plan has earned isn't paid: {refusal}"));
+                    0
+                },
                 Err(error) => return Err(error.into()),
             };
             if !redeem || due == 0 {
@@ -142,6 +146,11 @@ pub async fn earnings(
                 },
                 // The daemon was quicker, in a block that isn't final yet.
                 Err(error) if has_code(&error, "Marketplace::NothingDue") => due = 0,
+                // One consumer's is no reason to leave those of others: its signer was revoked, say.
+                Err(error) if is_of(&error, "Marketplace::") => {
+                    context.output.note(&format!("a voucher over {} isn't paid: {error:#}", token.format(due)));
+                    due = 0;
+                },
                 Err(error) => return Err(error),
             }
         }
