@@ -41,10 +41,10 @@ pub fn live(
     evidence: Evidence,
     tell: impl FnMut(u32, &Figures),
 ) -> anyhow::Result<(Figures, Entries)> {
-    let (figures, state) = live_in_ours(|| World::new(params.clone(), evidence).run(tell))?;
+    let (world, state) = live_in_ours(|| World::new(params.clone(), evidence).live(tell))?;
     // Only small states are compared.
     let entries = if params.drives <= 10_000 { state.entries() } else { Vec::new() };
-    Ok((figures, entries))
+    Ok((world.figures, entries))
 }
 
 /// Lives a world through with somebody in it who attacks, or nobody.
@@ -52,40 +52,20 @@ pub fn live(
 /// # Errors
 /// As [`live`].
 pub fn attacked(params: &Params, attack: Option<Attack>) -> anyhow::Result<(Figures, Eve)> {
-    let ((figures, eve), _) = live_in_ours(|| {
-        let world = World::attacked(params.clone(), attack).live(|_, _| {});
-        (world.figures, world.eve)
-    })?;
-    Ok((figures, eve))
+    let (world, _) = live_in_ours(|| World::attacked(params.clone(), attack).live(|_, _| {}))?;
+    Ok((world.figures, world.eve))
 }
 
-fn live_in_ours<R: Lived>(live: impl FnOnce() -> R) -> anyhow::Result<(R, State)> {
+fn live_in_ours(live: impl FnOnce() -> World) -> anyhow::Result<(World, State)> {
     let mut state = state();
-    let lived = sp_externalities::set_and_run_with_externalities(&mut state, || {
-        let lived = live();
+    let world = sp_externalities::set_and_run_with_externalities(&mut state, || {
+        let world = live();
         System::reset_events();
-        lived
+        world
     });
-    ensure!(!lived.figures().issuance_changed, "coins were made or lost");
+    ensure!(!world.figures.issuance_changed, "coins were made or lost");
     check_pot(&mut state)?;
-    Ok((lived, state))
-}
-
-/// What comes of living a world through.
-trait Lived {
-    fn figures(&self) -> &Figures;
-}
-
-impl Lived for Figures {
-    fn figures(&self) -> &Figures {
-        self
-    }
-}
-
-impl Lived for (Figures, Eve) {
-    fn figures(&self) -> &Figures {
-        &self.0
-    }
+    Ok((world, state))
 }
 
 /// That the pot has just what it owes: escrows, what vaults have pending and at stake, the reserve, and its own deposit.

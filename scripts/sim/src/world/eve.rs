@@ -34,7 +34,7 @@ const RUSH_BLOCKS: u32 = 30;
 pub enum Attack {
     /// Drives of eight false roots each, that no vault can show anything of.
     FalseRoots,
-    /// Thousands of drives that end in the block in which those of others end.
+    /// Thousands of drives that end in the block in which drives of others end.
     FullBlocks,
     /// Drives at a price at which only her vaults keep them, which then lose them.
     NoCandidates,
@@ -182,7 +182,7 @@ impl World {
         self.eve.tied += escrow;
     }
 
-    /// Her drives' first checkpoints: all vaults sign but those of these slots, whose roots are false.
+    /// Her drives' first checkpoints: the vaults of these slots don't sign, and what is said of their roots is false.
     fn commit_hers(&mut self, without: &[u8]) -> u32 {
         for id in self.eve.drives.clone() {
             let Some(drive) = Drives::<Runtime>::get(id).filter(|drive| drive.version == 0 && !drive.forming) else {
@@ -210,12 +210,12 @@ impl World {
 
     /// Whether a vault shows something wrong when it is asked.
     pub(crate) fn shows_wrong(&self, vault: u32) -> bool {
-        let begun = self.eve.drives.iter().any(|id| self.drives[*id as usize].intact > 0);
+        let begun = || self.eve.drives.iter().any(|id| self.drives[*id as usize].intact > 0);
         let hers = || self.eve.vaults.iter().position(|one| *one == vault);
         match self.attack {
-            Some(Attack::NoCandidates) => begun && hers().is_some(),
+            Some(Attack::NoCandidates) => begun() && hers().is_some(),
             // The others are there for the bonus.
-            Some(Attack::OwnFaults) => begun && hers().is_some_and(|index| index % 2 == 0),
+            Some(Attack::OwnFaults) => begun() && hers().is_some_and(|index| index % 2 == 0),
             _ => false,
         }
     }
